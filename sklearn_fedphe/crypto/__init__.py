@@ -1,0 +1,1 @@
+"""From an array to a vector under encryption and back; knows nothing of regression."""

@@ -1,0 +1,216 @@
+"""Fixed point, packed: float vectors as a few big integers that add slot by slot.
+
+A Paillier plaintext has thousands of bits and a number needs sixty-four. Each value is
+scaled by a public power of two, rounded to an integer, and put in a *slot* of its own;
+the slots of one plaintext are the digits of one big integer. Adding two such integers
+adds every slot, as long as no slot overflows: guard bits leave room for as many terms
+as there are clients. Slots are signed, and the packed integer simply is
+``sum(value[i] * 2**(slot_bits * i))``, negative where it comes out so.
+
+One scale serves a whole vector and is public, so an encoded vector tells nothing about
+the size of its values (a float's own exponent, sent in the clear, would).
+
+Packing of additively homomorphic plaintexts: Ge and Zdonik, "Answering aggregation
+queries in a secure system model", VLDB 2007, section 4; guard bits as in Zhang et al.,
+"BatchCrypt", USENIX ATC 2020, section 4.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from itertools import chain
+
+import gmpy2
+import numpy as np
+from gmpy2 import mpz
+from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """How floats are laid out in big integers: public, and the same for every client.
+
+    Parameters
+    ----------
+    slot_bits : int
+        Width of a slot in bits, its sign included.
+    fraction_bits : int
+        A value is carried as the nearest multiple of ``2**-fraction_bits``.
+    plaintext_bits : int
+        Bits that one big integer may take, its sign not included.
+    max_terms : int
+        How many encodings may be added together: the number of clients.
+
+    Raises
+    ------
+    ValueError
+        If the guard bits for `max_terms` leave a slot no bit before the point, or if
+        not even one slot fits a plaintext.
+    """
+
+    slot_bits: int
+    fraction_bits: int
+    plaintext_bits: int
+    max_terms: int
+
+    def __post_init__(self) -> None:
+        if self.value_bits <= self.fraction_bits:
+            raise ValueError(
+                f"{self.max_terms} terms need {self.guard_bits} guard bits, and slots of "
+                f"{self.slot_bits} bits with {self.fraction_bits} after the point have "
+                f"{self.slot_bits - self.fraction_bits - 2} to give; use wider slots or "
+                "fewer clients."
+            )
+        if self.n_slots < 1:
+            raise ValueError(
+                f"A slot of {self.slot_bits} bits does not fit a plaintext of "
+                f"{self.plaintext_bits} bits; use a longer key."
+            )
+
+    @property
+    def guard_bits(self) -> int:
+        """Bits that the sum of `max_terms` values may grow by."""
+        return (self.max_terms - 1).bit_length()
+
+    @property
+    def value_bits(self) -> int:
+        """Bits that one client's scaled value may take, its sign not included."""
+        return self.slot_bits - 1 - self.guard_bits
+
+    @property
+    def limit_exponent(self) -> int:
+        """A value must stay below two to this power in magnitude."""
+        return self.value_bits - self.fraction_bits
+
+    @property
+    def resolution(self) -> float:
+        """The largest rounding error of one encoded value."""
+        return math.ldexp(0.5, -self.fraction_bits)
+
+    @property
+    def n_slots(self) -> int:
+        """Slots to a plaintext."""
+        return self.plaintext_bits // self.slot_bits
+
+    def n_plaintexts(self, size: int) -> int:
+        """Big integers that a vector of `size` values takes."""
+        return -(-size // self.n_slots)
+
+    def encode(self, values: ArrayLike) -> EncodedVector:
+        """Round `values` to fixed point and pack them.
+
+        Parameters
+        ----------
+        values : array-like of shape (size,)
+
+        Returns
+        -------
+        EncodedVector
+            Of one term. Each value is off by at most `resolution`.
+
+        Raises
+        ------
+        OverflowError
+            If a value is not finite or reaches ``2**limit_exponent`` in magnitude. The
+            text gives a power of two that bounds the value, not the value.
+        """
+        vector = np.asarray(values, dtype=np.float64)
+        largest = float(np.abs(vector).max(initial=0.0))
+        if not largest < math.ldexp(1.0, self.limit_exponent):
+            raise self._overflow(largest)
+        scaled = np.rint(np.ldexp(vector, self.fraction_bits))
+        if np.abs(scaled).max(initial=0.0) >= math.ldexp(1.0, self.value_bits):
+            raise self._overflow(largest)
+        offset = 1 << (self.slot_bits - 1)
+        # gmpy2 packs non-negative integers: shift every slot up by half its range, pack,
+        # and shift the packed integer down again.
+        slots = [int(value) + offset for value in scaled.tolist()]
+        integers = tuple(
+            gmpy2.pack(part, self.slot_bits) - self._packed_offset(len(part))
+            for part in (slots[i : i + self.n_slots] for i in range(0, len(slots), self.n_slots))
+        )
+        return EncodedVector(self, len(slots), integers)
+
+    def decode(self, encoded: EncodedVector) -> NDArray[np.float64]:
+        """Unpack a sum of encodings.
+
+        Parameters
+        ----------
+        encoded : EncodedVector
+            Of this layout and at most `max_terms` terms.
+
+        Returns
+        -------
+        ndarray of shape (size,)
+            The exact sum of the rounded values, each rounded once more to float64.
+
+        Raises
+        ------
+        ValueError
+            If a slot holds more than its terms can have put there: the integers are not
+            a sum of encodings.
+        """
+        offset = 1 << (self.slot_bits - 1)
+        sizes = [min(self.n_slots, encoded.size - i) for i in range(0, encoded.size, self.n_slots)]
+        slots = list(
+            chain.from_iterable(
+                self._unpack(integer, size)
+                for integer, size in zip(encoded.integers, sizes, strict=True)
+            )
+        )
+        bound = encoded.n_terms << self.value_bits
+        scaled = [int(slot) - offset for slot in slots]
+        if any(abs(value) >= bound for value in scaled):
+            raise self._undecodable()
+        values: NDArray[np.float64] = np.array([float(value) for value in scaled])
+        return np.ldexp(values, -self.fraction_bits)
+
+    def _unpack(self, integer: mpz, size: int) -> list[mpz]:
+        shifted = integer + self._packed_offset(size)
+        if shifted < 0 or shifted.bit_length() > size * self.slot_bits:
+            raise self._undecodable()
+        slots: list[mpz] = gmpy2.unpack(shifted, self.slot_bits)
+        # gmpy2 leaves out leading zero slots.
+        return slots + [mpz(0)] * (size - len(slots))
+
+    def _packed_offset(self, size: int) -> mpz:
+        """Half a slot's range in each of `size` slots."""
+        ones = ((mpz(1) << (self.slot_bits * size)) - 1) // ((mpz(1) << self.slot_bits) - 1)
+        return ones << (self.slot_bits - 1)
+
+    def _overflow(self, largest: float) -> OverflowError:
+        size = f"up to 2**{math.frexp(largest)[1]}" if math.isfinite(largest) else "no finite size"
+        return OverflowError(
+            f"a value of {size} where this ring carries less than 2**{self.limit_exponent}"
+        )
+
+    def _undecodable(self) -> ValueError:
+        return ValueError(
+            "The decrypted total is not a sum of encoded vectors: a slot holds more than its "
+            "clients can have put there. It was altered on its way, or encrypted under "
+            "another key."
+        )
+
+
+@dataclass(frozen=True)
+class EncodedVector:
+    """A packed vector in the clear: what may be encrypted, and nothing else may.
+
+    Parameters
+    ----------
+    layout : FixedPoint
+        How the values are laid out.
+    size : int
+        Number of values.
+    integers : tuple of mpz
+        The packed integers, signed. Kept out of the repr: before encryption they are a
+        client's own.
+    n_terms : int, default=1
+        How many encodings were added together.
+    """
+
+    layout: FixedPoint
+    size: int
+    integers: tuple[mpz, ...] = field(repr=False)
+    n_terms: int = 1
