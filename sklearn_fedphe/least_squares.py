@@ -1,0 +1,191 @@
+"""One client's arithmetic: counts, sums, squares and gradients over its own rows.
+
+NumPy only; nothing here knows of other clients or of encryption.
+
+Notation, stated once and used everywhere below it: X is (n_samples, n_features), y is
+(n_samples,), `weight` is the sum of the sample weights (the number of rows where there
+are none). A *point* is a vector of unknowns in the coordinates of a `Frame`: one
+coefficient a feature and, where an intercept is fitted, the intercept last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray: TypeAlias = NDArray[np.float64]
+
+_BLOCK_VALUES = 2**18
+"""Values of X worked on at once: 2 MB of float64, which stays in a processor's cache."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The coordinates that all clients take their gradients in.
+
+    A feature x becomes ``(x - center) / scale``, the target ``(y - target_center) /
+    target_scale``. An infinite scale takes a feature out: its coefficient is 0.
+
+    Parameters
+    ----------
+    center, scale : ndarray of shape (n_features,)
+        In units of the features.
+    target_center, target_scale : float
+        In units of the target.
+    weight : float
+        Sum of the weights over all clients, which makes sums over rows a mean.
+    """
+
+    center: FloatArray
+    scale: FloatArray
+    target_center: float
+    target_scale: float
+    weight: float
+
+    def to_raw(self, point: FloatArray) -> tuple[FloatArray, float]:
+        """Return coefficients and intercept in the user's units.
+
+        Parameters
+        ----------
+        point : ndarray of shape (n_features,) or (n_features + 1,)
+
+        Returns
+        -------
+        coef : ndarray of shape (n_features,)
+        intercept : float
+            0.0 where `point` has no intercept.
+        """
+        n_features = len(self.scale)
+        coef = point[:n_features] * self.target_scale / self.scale
+        if len(point) == n_features:
+            return coef, 0.0
+        intercept = self.target_center + self.target_scale * point[-1] - self.center @ coef
+        return coef, float(intercept)
+
+
+class LeastSquares:
+    """The rows of one client, and the sums that a linear regression needs of them.
+
+    X is read in blocks of rows; no copy of it is made, standardised or otherwise.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float32 or float64
+    y : ndarray of shape (n_samples,)
+    sample_weight : ndarray of shape (n_samples,), default=None
+        Non-negative; all 1 if None.
+    start : tuple of ndarray of shape (n_features,) and float, default=None
+        Coefficients and intercept that `y` is already the residual of; zeros if None.
+    """
+
+    def __init__(
+        self,
+        X: NDArray[np.floating],
+        y: FloatArray,
+        sample_weight: FloatArray | None = None,
+        *,
+        start: tuple[FloatArray, float] | None = None,
+    ) -> None:
+        self._X = X
+        self._y = y
+        self._sample_weight = sample_weight
+        self.start = (np.zeros(X.shape[1]), 0.0) if start is None else start
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns of X."""
+        return int(self._X.shape[1])
+
+    def shifted(self, coef: FloatArray, intercept: float) -> LeastSquares:
+        """Return the same rows with the given model's predictions taken from the target.
+
+        A point of what is returned is a displacement from that model.
+        """
+        origin = np.zeros(self.n_features)
+        residual = np.concatenate(
+            [y - X @ coef - intercept for X, y, _ in self._blocks(origin, 0.0)]
+        )
+        return LeastSquares(self._X, residual, self._sample_weight, start=(coef, intercept))
+
+    def counts(self) -> FloatArray:
+        """Return the number of rows and the sum of weights, shape (2,)."""
+        n_rows = float(len(self._y))
+        weight = n_rows if self._sample_weight is None else float(self._sample_weight.sum())
+        return np.array([n_rows, weight])
+
+    def sums(self) -> FloatArray:
+        """Return the counts, then the weighted sums of the features and of the target.
+
+        Shape (n_features + 3,). Taken about the first row: a column that does not vary
+        then has an exact sum, and one far from zero loses no digits to its mean.
+        """
+        n_rows, weight = self.counts()
+        pivot, target_pivot = self._X[0].astype(np.float64), self._y[0]
+        total, target_total = np.zeros(self.n_features), 0.0
+        for X, y, sample_weight in self._blocks(pivot, target_pivot):
+            total += sample_weight @ X
+            target_total += float(sample_weight @ y)
+        return np.concatenate(
+            [[n_rows, weight], weight * pivot + total, [weight * target_pivot + target_total]]
+        )
+
+    def squares(self, center: FloatArray, target_center: float) -> FloatArray:
+        """Return the weighted sums of squares of the features, then of the target.
+
+        Shape (n_features + 1,). The second pass of the two-pass variance (Chan, Golub
+        and LeVeque 1983): one pass over raw squares loses all digits where a mean is
+        large against its standard deviation.
+        """
+        total = np.zeros(self.n_features + 1)
+        for X, y, sample_weight in self._blocks(center, target_center):
+            total[:-1] += sample_weight @ np.square(X, out=X)
+            total[-1] += sample_weight @ np.square(y)
+        return total
+
+    def gradient(self, point: FloatArray, frame: Frame) -> FloatArray:
+        """Return this client's share of the gradient of half the mean squared error.
+
+        With ``r = X_f @ coef + intercept - y_f`` in the frame's coordinates, the share is
+        ``X_f.T @ (sample_weight * r) / frame.weight``, with the sum of ``sample_weight * r``
+        over the same weight last where `point` has an intercept. The shares of all
+        clients add up to the gradient over all rows.
+
+        Parameters
+        ----------
+        point : ndarray of shape (n_features,) or (n_features + 1,)
+        frame : Frame
+
+        Returns
+        -------
+        ndarray of the shape of `point`
+        """
+        direction = point[: self.n_features] / frame.scale
+        intercept = point[self.n_features :].sum()
+        total, residual_total = np.zeros(self.n_features), 0.0
+        for X, y, sample_weight in self._blocks(frame.center, frame.target_center):
+            residual = sample_weight * (X @ direction + intercept - y / frame.target_scale)
+            total += residual @ X
+            residual_total += residual.sum()
+        share = np.append(total / frame.scale, residual_total) / frame.weight
+        return share[: len(point)]
+
+    def _blocks(
+        self, center: FloatArray, target_center: float
+    ) -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
+        """Blocks of rows: X and y less their centers, and the weights, all as float64."""
+        n_rows = min(len(self._y), max(1, _BLOCK_VALUES // max(1, self.n_features)))
+        buffer = np.empty((n_rows, self.n_features))
+        ones = np.ones(n_rows)
+        for i in range(0, len(self._y), n_rows):
+            X, y = self._X[i : i + n_rows], self._y[i : i + n_rows]
+            block = np.subtract(X, center, out=buffer[: len(y)])
+            weights = self._sample_weight
+            yield (
+                block,
+                y - target_center,
+                ones[: len(y)] if weights is None else weights[i : i + n_rows],
+            )

@@ -1,0 +1,53 @@
+"""What a solver may ask of an objective, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray: TypeAlias = NDArray[np.float64]
+
+
+class Objective(Protocol):
+    """A convex quadratic function that a solver minimises."""
+
+    @property
+    def n_unknowns(self) -> int:
+        """Length of a point."""
+
+    @property
+    def resolution(self) -> float:
+        """Gradient norm that cannot be told from zero."""
+
+    def gradient(self, point: FloatArray) -> FloatArray:
+        """Gradient at `point`, both of shape (n_unknowns,).
+
+        Raises
+        ------
+        OverflowError
+            If `point` is so far off that its gradient cannot be represented.
+        """
+
+    def curvature_bound(self) -> float:
+        """Return an upper bound on the largest eigenvalue of the Hessian."""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Where a solver ended.
+
+    Parameters
+    ----------
+    point : ndarray of shape (n_unknowns,)
+    n_iter : int
+        Gradients asked for.
+    converged : bool
+        Whether the tolerance was met.
+    """
+
+    point: FloatArray
+    n_iter: int
+    converged: bool
