@@ -1,0 +1,15 @@
+"""Who says what to whom: messages, parties, the ring, and the objective it yields."""
+
+from .messages import KEY_HOLDER, Message
+from .objective import FederatedLeastSquares, OwnSum
+from .ring import RingSum, form_ring, observe
+
+__all__ = [
+    "KEY_HOLDER",
+    "FederatedLeastSquares",
+    "Message",
+    "OwnSum",
+    "RingSum",
+    "form_ring",
+    "observe",
+]

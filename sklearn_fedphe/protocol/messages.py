@@ -1,0 +1,114 @@
+"""What travels between parties, and its bytes.
+
+A *query* (`queries`) goes from the key holder to every client and a *total* comes from
+it: both are public. Between clients, and from the last one to the key holder, only
+*running sums* travel, and they are encrypted. The length of every message follows from
+its kind, the number of features and the key length alone.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from gmpy2 import mpz
+from numpy.typing import NDArray
+
+from ..crypto.fixed_point import FixedPoint
+from ..crypto.paillier import EncryptedVector, PublicKey
+
+_VERSION = 1
+_HEADER = struct.Struct("<B16sII")  # version, fingerprint of the key, values, terms
+
+KEY_HOLDER = "key holder"
+"""Stands for the key holder as sender or receiver; clients stand by their labels."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message, as an observer of the ring is shown it.
+
+    Parameters
+    ----------
+    round : int
+        Number of the secure sum, from 1.
+    sender, receiver : label of a client or KEY_HOLDER
+    kind : {"query", "running sum", "total"}
+    payload : bytes
+        What crosses between the two.
+    """
+
+    round: int
+    sender: Hashable
+    receiver: Hashable
+    kind: Literal["query", "running sum", "total"]
+    payload: bytes
+
+
+def running_sum_to_bytes(vector: EncryptedVector) -> bytes:
+    """Serialise an encrypted vector: a header, then ciphertexts of one length."""
+    key = vector.public_key
+    header = _HEADER.pack(_VERSION, key.fingerprint, vector.size, vector.n_terms)
+    return header + b"".join(
+        int(ciphertext).to_bytes(key.ciphertext_bytes, "big") for ciphertext in vector.ciphertexts
+    )
+
+
+def running_sum_from_bytes(
+    data: bytes, public_key: PublicKey, layout: FixedPoint, size: int
+) -> EncryptedVector:
+    """Parse an encrypted vector.
+
+    Parameters
+    ----------
+    data : bytes
+    public_key : PublicKey
+        The one that the receiver knows; a vector under another is refused.
+    layout : FixedPoint
+    size : int
+        What the query asked for.
+
+    Raises
+    ------
+    ValueError
+        If `data` is not exactly an encrypted vector of this key, layout and size.
+    """
+    width = public_key.ciphertext_bytes
+    if len(data) != _HEADER.size + width * layout.n_plaintexts(size):
+        raise ValueError(
+            f"A running sum of {len(data)} bytes, where {size} values under a key of "
+            f"{public_key.key_length} bits take "
+            f"{_HEADER.size + width * layout.n_plaintexts(size)}; it is not of this round."
+        )
+    version, fingerprint, n_values, n_terms = _HEADER.unpack_from(data)
+    if (version, fingerprint, n_values) != (_VERSION, public_key.fingerprint, size):
+        raise ValueError(
+            f"A running sum of version {version} with {n_values} values under the key "
+            f"{fingerprint.hex()}, where version {_VERSION}, {size} values and the key "
+            f"{public_key.fingerprint.hex()} were expected; it is not of this round."
+        )
+    ciphertexts = tuple(
+        mpz(int.from_bytes(data[i : i + width], "big"))
+        for i in range(_HEADER.size, len(data), width)
+    )
+    if not all(0 < ciphertext < public_key.n_squared for ciphertext in ciphertexts):
+        raise ValueError("A running sum holds a number that is no ciphertext; it was altered.")
+    return EncryptedVector(public_key, layout, size, ciphertexts, n_terms)
+
+
+def n_ciphertexts(running_sum: bytes, key_length: int) -> int:
+    """Return the number of ciphertexts in a running sum under a key of so many bits."""
+    return (len(running_sum) - _HEADER.size) // (key_length // 4)
+
+
+def total_to_bytes(total: NDArray[np.float64]) -> bytes:
+    """Serialise a decrypted total."""
+    return total.astype("<f8").tobytes()
+
+
+def total_from_bytes(data: bytes) -> NDArray[np.float64]:
+    """Parse a decrypted total."""
+    return np.frombuffer(data, "<f8").astype(np.float64)

@@ -1,0 +1,173 @@
+"""The closed set of what clients may be asked, and its bytes.
+
+A query asks every client for one vector computed from its rows. Queries are public: they
+hold nothing but what follows from earlier totals. A client answers these dataclasses and
+nothing else (`parties.Client`).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..crypto.fixed_point import FixedPoint
+from ..least_squares import Frame
+
+FloatArray: TypeAlias = NDArray[np.float64]
+
+_VERSION = 1
+_HEADER = struct.Struct("<BBBI")  # version, kind, slots, number of floats
+
+
+class Slots(Enum):
+    """How wide the slots of an answer are, and what to do where a value does not fit.
+
+    STANDARD carries gradients in a standardised frame, where each client's share is about
+    1 or less; RAW gradients in the user's units; WIDE sums and squares in those units,
+    for features and targets between 1e-30 and 1e30 in size.
+    """
+
+    STANDARD = (64, 48, "use a smaller learning_rate, or learning_rate='auto'")
+    RAW = (128, 64, "rescale X and y, or pass precondition=True")
+    WIDE = (512, 256, "rescale X and y")
+
+    def __init__(self, slot_bits: int, fraction_bits: int, remedy: str) -> None:
+        self.slot_bits = slot_bits
+        self.fraction_bits = fraction_bits
+        self.remedy = remedy
+
+    def layout(self, plaintext_bits: int, n_clients: int) -> FixedPoint:
+        """Return the layout for the plaintexts of a key and a number of clients."""
+        return FixedPoint(self.slot_bits, self.fraction_bits, plaintext_bits, n_clients)
+
+
+@dataclass(frozen=True)
+class CountsQuery:
+    """Ask for the number of rows and the sum of weights."""
+
+    slots: ClassVar[Slots] = Slots.WIDE
+
+
+@dataclass(frozen=True)
+class SumsQuery:
+    """Ask for the counts and the weighted sums of the features and of the target."""
+
+    slots: ClassVar[Slots] = Slots.WIDE
+
+
+@dataclass(frozen=True)
+class StartQuery:
+    """Ask for the coefficients, then the intercept, of the model a client started from."""
+
+    slots: ClassVar[Slots] = Slots.WIDE
+
+
+@dataclass(frozen=True)
+class SquaresQuery:
+    """Ask for the weighted sums of squares of the features and of the target.
+
+    Parameters
+    ----------
+    center : ndarray of shape (n_features,)
+    target_center : float
+        What the squared deviations are from.
+    """
+
+    center: FloatArray
+    target_center: float
+    slots: ClassVar[Slots] = Slots.WIDE
+
+
+@dataclass(frozen=True)
+class GradientQuery:
+    """Ask for the gradient at a point of the given frame.
+
+    Parameters
+    ----------
+    point : ndarray of shape (n_features,) or (n_features + 1,)
+    frame : Frame
+    slots : Slots
+        STANDARD where the frame is standardised, else RAW.
+    """
+
+    point: FloatArray
+    frame: Frame
+    slots: Slots
+
+
+Query: TypeAlias = CountsQuery | SumsQuery | StartQuery | SquaresQuery | GradientQuery
+
+_KINDS: tuple[type[Query], ...] = (
+    CountsQuery,
+    SumsQuery,
+    StartQuery,
+    SquaresQuery,
+    GradientQuery,
+)
+_SLOTS = tuple(Slots)
+
+
+def answer_size(query: Query, n_features: int) -> int:
+    """Return the number of values that answer a query."""
+    match query:
+        case CountsQuery():
+            return 2
+        case SumsQuery():
+            return n_features + 3
+        case GradientQuery(point):
+            return len(point)
+        case StartQuery() | SquaresQuery():
+            return n_features + 1
+
+
+def query_to_bytes(query: Query) -> bytes:
+    """Serialise a query: a header, then its floats."""
+    parts: list[FloatArray | list[float]] = [[]]
+    match query:
+        case SquaresQuery(center, target_center):
+            parts = [center, [target_center]]
+        case GradientQuery(point, frame):
+            scalars = [frame.target_center, frame.target_scale, frame.weight]
+            parts = [frame.center, frame.scale, scalars, point]
+    floats = np.concatenate(parts).astype("<f8")
+    kind, slots = _KINDS.index(type(query)), _SLOTS.index(query.slots)
+    return _HEADER.pack(_VERSION, kind, slots, len(floats)) + floats.tobytes()
+
+
+def query_from_bytes(data: bytes, n_features: int) -> Query:
+    """Parse a query.
+
+    Raises
+    ------
+    ValueError
+        If `data` is not exactly one query about `n_features` features.
+    """
+    if len(data) >= _HEADER.size:
+        version, kind, slots, size = _HEADER.unpack_from(data)
+        body = data[_HEADER.size :]
+        if version == _VERSION and slots < len(_SLOTS) and len(body) == 8 * size:
+            query = _parse(kind, _SLOTS[slots], np.frombuffer(body, "<f8"), n_features)
+            if query is not None and query.slots is _SLOTS[slots]:
+                return query
+    raise ValueError(
+        f"A message of {len(data)} bytes is not a query of version {_VERSION} about "
+        f"{n_features} features; all parties must run the same version on the same features."
+    )
+
+
+def _parse(kind: int, slots: Slots, floats: FloatArray, n_features: int) -> Query | None:
+    p = n_features
+    if kind < 3 and len(floats) == 0:
+        return (CountsQuery, SumsQuery, StartQuery)[kind]()
+    if kind == 3 and len(floats) == p + 1:
+        return SquaresQuery(floats[:p], float(floats[p]))
+    if kind == 4 and len(floats) in (3 * p + 3, 3 * p + 4):
+        target_center, target_scale, weight = floats[2 * p : 2 * p + 3].tolist()
+        frame = Frame(floats[:p], floats[p : 2 * p], target_center, target_scale, weight)
+        return GradientQuery(floats[2 * p + 3 :], frame, slots)
+    return None

@@ -1,0 +1,136 @@
+"""One secure sum: a trip round the ring of clients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..crypto.key_generation import generate_private_key
+from ..least_squares import LeastSquares
+from .messages import KEY_HOLDER, Message, total_from_bytes
+from .parties import Client, KeyHolder
+from .queries import Query, query_to_bytes
+
+Observer: TypeAlias = Callable[[Message], None]
+
+_observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
+
+
+@contextmanager
+def observe(observer: Observer) -> Iterator[None]:
+    """Show `observer` every message of the rings that are formed within the block.
+
+    Parameters
+    ----------
+    observer : callable
+        Called with each `Message`, in the order they are sent.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_fedphe import FederatedLinearRegression
+    >>> from sklearn_fedphe.protocol import observe
+    >>> messages = []
+    >>> with observe(messages.append):
+    ...     est = FederatedLinearRegression().fit(*load_diabetes(return_X_y=True))
+    >>> sorted({message.kind for message in messages})
+    ['query', 'running sum', 'total']
+    """
+    token = _observer.set(observer)
+    try:
+        yield
+    finally:
+        _observer.reset(token)
+
+
+class RingSum:
+    """Secure sums over a fixed ring of clients.
+
+    Parameters
+    ----------
+    clients : list of Client
+        In the order of the ring.
+    key_holder : KeyHolder
+    observer : callable, default=None
+        Called with each `Message`.
+
+    Attributes
+    ----------
+    n_features : int
+    n_rounds : int
+        Secure sums made.
+    """
+
+    def __init__(
+        self, clients: list[Client], key_holder: KeyHolder, observer: Observer | None = None
+    ) -> None:
+        self.clients = clients
+        self.key_holder = key_holder
+        self.n_features = key_holder.n_features
+        self.n_rounds = 0
+        self._observer = observer
+
+    @property
+    def n_clients(self) -> int:
+        """Clients in the ring."""
+        return len(self.clients)
+
+    def sum(self, query: Query) -> NDArray[np.float64]:
+        """Make one trip round the ring.
+
+        The key holder sends the query to every client. The first client encrypts its
+        answer and sends it to the second, which adds its own under encryption, and so on;
+        the last sends the sum to the key holder, who opens it and tells everyone.
+
+        Reveals the total, to everyone; nothing else to anyone who does not collude.
+
+        Returns
+        -------
+        ndarray
+            The total over all clients.
+        """
+        self.n_rounds += 1
+        question = query_to_bytes(query)
+        for client in self.clients:
+            self._show(KEY_HOLDER, client.label, "query", question)
+        receivers = [*(client.label for client in self.clients[1:]), KEY_HOLDER]
+        running = b""
+        for client, receiver in zip(self.clients, receivers, strict=True):
+            running = client.add_to(running, question)
+            self._show(client.label, receiver, "running sum", running)
+        total = self.key_holder.open_total(running, question)
+        for client in self.clients:
+            self._show(KEY_HOLDER, client.label, "total", total)
+        return total_from_bytes(total)
+
+    def _show(
+        self,
+        sender: Hashable,
+        receiver: Hashable,
+        kind: Literal["query", "running sum", "total"],
+        payload: bytes,
+    ) -> None:
+        if self._observer is not None:
+            self._observer(Message(self.n_rounds, sender, receiver, kind, payload))
+
+
+def form_ring(rows: Mapping[Hashable, LeastSquares], key_length: int) -> RingSum:
+    """Play all parties in this process: a key holder with a new key, and the clients.
+
+    Parameters
+    ----------
+    rows : mapping from label to LeastSquares
+        Each client's, in the order of the ring.
+    key_length : int
+    """
+    private_key = generate_private_key(key_length)
+    clients = [
+        Client(label, own, private_key.public_key, len(rows)) for label, own in rows.items()
+    ]
+    n_features = next(iter(rows.values())).n_features
+    return RingSum(clients, KeyHolder(private_key, len(rows), n_features), _observer.get())
