@@ -1,0 +1,50 @@
+"""Labels of clients: what a client may be called."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable
+from numbers import Real
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def check_labels(clients: ArrayLike, n_samples: int) -> tuple[list[Hashable], NDArray[np.intp]]:
+    """Check a label for each row.
+
+    Returns
+    -------
+    labels : list
+        Each label once, sorted.
+    client_of_row : ndarray of shape (n_samples,)
+        Index into `labels`.
+
+    Raises
+    ------
+    ValueError
+    """
+    labels = np.asarray(clients, dtype=object)
+    if labels.shape != (n_samples,):
+        raise ValueError(
+            f"clients has shape {labels.shape} where X has {n_samples} rows; pass one label a row."
+        )
+    check_kinds(labels)
+    unique, client_of_row = np.unique(np.array(labels.tolist()), return_inverse=True)
+    return unique.tolist(), client_of_row
+
+
+def check_kinds(labels: Iterable[object]) -> None:
+    """Refuse labels that are neither all strings nor all numbers."""
+    kinds = {_kind_of_label(label): type(label).__name__ for label in labels}
+    if len(kinds) > 1 or None in kinds:
+        raise ValueError(
+            "Labels of clients are all strings or all numbers, and none is missing or NaN; got "
+            f"{' and '.join(sorted(kinds.values()))}."
+        )
+
+
+def _kind_of_label(label: object) -> str | None:
+    if isinstance(label, str):
+        return "string"
+    return "number" if isinstance(label, Real) and not math.isnan(label) else None

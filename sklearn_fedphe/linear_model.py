@@ -1,0 +1,252 @@
+"""The estimator: what is fitted and what is answered; no maths and no keys here."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .parameters import check_parameters
+from .shards import Shards, check_shards, cut_by_client, cut_in_blocks, given_shards, is_shards
+from .training import train
+
+
+class FederatedLinearRegression(RegressorMixin, BaseEstimator):
+    """Linear regression over rows of several owners that stay with their owners.
+
+    Minimises ``sum(sample_weight * (y - X @ coef - intercept)**2) + alpha * |coef|**2``
+    over the rows of all clients together, as `LinearRegression` and `Ridge` would on the
+    pooled rows. Whatever is computed from one client's rows alone leaves it encrypted;
+    only totals over all clients are decrypted.
+
+    `fit` plays all parties in this process: it shows what a federation would compute and
+    what would travel, and protects nobody from the process it runs in.
+
+    Parameters
+    ----------
+    solver : {"gradient_descent"}, default="gradient_descent"
+        The algorithm.
+    alpha : float, default=0.0
+        Ridge penalty on the coefficients in the user's units; the intercept is free.
+    fit_intercept : bool, default=True
+        Whether to fit an intercept.
+    learning_rate : "auto" or float, default="auto"
+        Step on the *mean* gradient. "auto" is a Barzilai-Borwein step, chosen anew each
+        iteration from the gradients that are public anyway.
+    max_iter : int, default=1000
+        Most iterations.
+    tol : float or None, default=1e-6
+        Stop when the gradient's norm is `tol` times the first one's, or can no longer be
+        told from zero. None: exactly `max_iter` iterations, and no warning.
+    init : {"zeros", "local"}, default="zeros"
+        Where to start. "local": each client first takes `max_iter` steps on its own rows
+        alone, then all take common steps from there, so that each ends with a model of
+        its own. Needs ``tol=None`` and ``alpha=0``.
+    precondition : bool, default=True
+        Take gradients in features and target standardised by their common mean and
+        deviation, found by two secure sums. Does not change the optimum, only the way.
+    n_clients : int, default=3
+        Blocks that `fit(X, y)` cuts the rows in. Not used by the other forms of `fit`.
+    key_length : int, default=3072
+        Bits of the Paillier modulus: 3072 for 128-bit security, at least 2048 (112-bit).
+    verbose : int, default=0
+        If positive, print a line an iteration.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,)
+        Coefficients; with ``init="local"``, the mean of the clients'.
+    intercept_ : float
+        Intercept; 0.0 if ``fit_intercept=False``; with ``init="local"``, the mean.
+    n_iter_ : int
+        Iterations made: gradients summed.
+    n_rounds_ : int
+        Secure sums made, those that prepare and conclude included.
+    clients_ : ndarray of shape (n_clients,)
+        Labels of the clients.
+    n_clients_ : int
+        Number of clients.
+    client_coef_ : ndarray of shape (n_clients, n_features)
+        Each client's own coefficients. Only with ``init="local"``; each client would keep
+        its own, from which its model of before the common steps follows.
+    client_intercept_ : ndarray of shape (n_clients,)
+        Each client's own intercept. Only with ``init="local"``.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, where all clients have data frames with string columns.
+
+    See Also
+    --------
+    sklearn.linear_model.LinearRegression : The same model on pooled rows.
+    sklearn.linear_model.Ridge : The same with a penalty.
+
+    Notes
+    -----
+    *Reveals*, to all parties: the labels of the clients, and totals over all clients - the
+    number of rows, the sum of weights, with `precondition` means and variances, and the
+    gradient of each iteration. The gradients determine X^T y and X^T X of the pooled rows.
+    See the security page for what that allows and what collusion breaks.
+
+    Features and target between 1e-30 and 1e30 in size are carried without loss.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_fedphe import FederatedLinearRegression
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> shards = [(X[:120], y[:120]), (X[120:200], y[120:200]), (X[200:], y[200:])]
+    >>> est = FederatedLinearRegression().fit(shards)
+    >>> print(f"{est.score(X, y):.4f}")
+    0.5177
+    """
+
+    __metadata_request__fit: ClassVar = {"clients": True}
+
+    def __init__(
+        self,
+        *,
+        solver: Literal["gradient_descent"] = "gradient_descent",
+        alpha: float = 0.0,
+        fit_intercept: bool = True,
+        learning_rate: float | Literal["auto"] = "auto",
+        max_iter: int = 1000,
+        tol: float | None = 1e-6,
+        init: Literal["zeros", "local"] = "zeros",
+        precondition: bool = True,
+        n_clients: int = 3,
+        key_length: int = 3072,
+        verbose: int = 0,
+    ) -> None:
+        self.solver = solver
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
+        self.tol = tol
+        self.init = init
+        self.precondition = precondition
+        self.n_clients = n_clients
+        self.key_length = key_length
+        self.verbose = verbose
+
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        clients: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> FederatedLinearRegression:
+        """Fit one model over the rows of all clients.
+
+        Parameters
+        ----------
+        X : shards, or array-like of shape (n_samples, n_features)
+            Shards are a list, tuple or iterator of ``(X, y)`` or ``(X, y, sample_weight)``,
+            one for each client, or a dict of such by label; or all rows as one table.
+        y : array-like of shape (n_samples,), default=None
+            Target; None with shards.
+        clients : array-like of shape (n_samples,), default=None
+            Label of the client that holds each row, strings or numbers. None: the rows are
+            cut in `n_clients` contiguous blocks.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row. With shards, weights are their third part.
+
+        Returns
+        -------
+        self : FederatedLinearRegression
+
+        Raises
+        ------
+        ValueError, TypeError
+            For data or parameters out of order, fewer than three clients among them.
+        OverflowError
+            If a value does not fit the slot it would travel in.
+        """
+        check_parameters(self)
+        shards = self._check_data(X, y, clients, sample_weight)
+        self._set_fitted(shards, train(self, shards))
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Predict with `coef_` and `intercept_`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        prediction: NDArray[np.float64] = X @ self.coef_ + self.intercept_
+        return prediction
+
+    def score(
+        self, X: Any, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """R^2 over the rows given, which whoever scores holds in the clear.
+
+        Parameters
+        ----------
+        X : shards, or array-like of shape (n_samples, n_features)
+            As for `fit`; here any number of shards will do.
+        y : array-like of shape (n_samples,), default=None
+            None with shards.
+        sample_weight : array-like of shape (n_samples,), default=None
+            With shards, weights are their third part.
+
+        Returns
+        -------
+        float
+        """
+        if not is_shards(X):
+            return float(super().score(X, y, sample_weight))
+        _refuse_beside_shards(y=y, sample_weight=sample_weight)
+        shards = list(given_shards(X).values())
+        weights = [shard[2] if len(shard) == 3 else np.ones(len(shard[1])) for shard in shards]
+        return float(
+            r2_score(
+                np.concatenate([shard[1] for shard in shards]),
+                np.concatenate([self.predict(shard[0]) for shard in shards]),
+                sample_weight=np.concatenate(weights),
+            )
+        )
+
+    def _check_data(self, X: Any, y: Any, clients: Any, sample_weight: Any) -> Shards:
+        if is_shards(X):
+            _refuse_beside_shards(y=y, clients=clients, sample_weight=sample_weight)
+            return check_shards(self, X)
+        if clients is not None:
+            return cut_by_client(self, X, y, clients, sample_weight)
+        return cut_in_blocks(self, X, y, self.n_clients, sample_weight)
+
+    def _set_fitted(self, shards: Shards, fitted: dict[str, Any]) -> None:
+        """Replace the fitted attributes of an earlier fit by those of this one."""
+        first = next(iter(shards.values()))
+        fitted |= {
+            "clients_": np.array(list(shards)),
+            "n_clients_": len(shards),
+            "n_features_in_": first.X.shape[1],
+        }
+        if first.feature_names is not None:
+            fitted["feature_names_in_"] = first.feature_names
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
+        self.__dict__.update(fitted)
+
+
+def _refuse_beside_shards(**others: object) -> None:
+    given = [name for name, value in others.items() if value is not None]
+    if given:
+        raise ValueError(
+            f"{' and '.join(given)} came beside shards, which hold all there is to say: pass "
+            "(X, y) or (X, y, sample_weight) for each client, and nothing else."
+        )

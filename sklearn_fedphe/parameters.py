@@ -1,0 +1,79 @@
+"""Checks of the estimator's parameters, before anything else is done."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils.validation import check_scalar
+
+from .crypto.key_generation import MIN_KEY_LENGTH
+from .solvers import SOLVERS
+
+if TYPE_CHECKING:
+    from .linear_model import FederatedLinearRegression
+
+INITS = ("zeros", "local")
+
+
+def check_parameters(estimator: FederatedLinearRegression) -> None:
+    """Check every parameter.
+
+    Raises
+    ------
+    TypeError, ValueError
+        With the parameter's name, what came, and what would do.
+    """
+    _check_choice("solver", estimator.solver, tuple(SOLVERS))
+    _check_choice("init", estimator.init, INITS)
+    for name in ("fit_intercept", "precondition"):
+        check_scalar(getattr(estimator, name), name, (bool, np.bool_))
+    for name, least in (("max_iter", 1), ("n_clients", 1), ("verbose", 0)):
+        check_scalar(getattr(estimator, name), name, Integral, min_val=least)
+    _check_real("alpha", estimator.alpha)
+    if estimator.tol is not None:
+        _check_real("tol", estimator.tol)
+    if estimator.learning_rate != "auto":
+        _check_real("learning_rate", estimator.learning_rate, include_boundaries="neither")
+    _check_key_length(estimator.key_length)
+    if estimator.init == "local":
+        _check_local(estimator)
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        listed = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"{name}={value!r} does not exist; choose one of: {listed}.")
+
+
+def _check_real(name: str, value: Any, include_boundaries: str = "left") -> None:
+    check_scalar(value, name, Real, min_val=0, include_boundaries=include_boundaries)
+    if not math.isfinite(value):
+        raise ValueError(f"{name}={value} is not finite; pass a finite number.")
+
+
+def _check_key_length(key_length: Any) -> None:
+    check_scalar(key_length, "key_length", Integral)
+    if key_length < MIN_KEY_LENGTH or key_length % 2:
+        raise ValueError(
+            f"key_length={key_length}: a key has an even number of bits, at least "
+            f"{MIN_KEY_LENGTH} (NIST SP 800-57: 112-bit security; 1024 bits give about 80). "
+            "Use 2048, or 3072 for 128-bit security."
+        )
+
+
+def _check_local(estimator: FederatedLinearRegression) -> None:
+    if estimator.tol is not None:
+        raise ValueError(
+            f"init='local' makes no sense with tol={estimator.tol}: at the clients' own "
+            "converged models all gradients vanish, and nothing is left to learn together. "
+            "Stop early: pass tol=None and a small max_iter."
+        )
+    if estimator.alpha != 0:
+        raise ValueError(
+            f"init='local' makes no sense with alpha={estimator.alpha}: every client ends with "
+            "coefficients of its own, and there is no common vector to penalise. Pass alpha=0 "
+            "or init='zeros'."
+        )

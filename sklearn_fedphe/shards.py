@@ -1,0 +1,207 @@
+"""Shards: every form in which `fit` takes the clients' rows, checked and made one.
+
+A *shard* is what one client holds. Errors name the client by its label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import check_array, check_consistent_length, validate_data
+
+from .labels import check_kinds, check_labels
+
+FloatArray: TypeAlias = NDArray[np.float64]
+
+MIN_CLIENTS = 3
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One client's rows, checked.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float32 or float64
+    y : ndarray of shape (n_samples,)
+    sample_weight : ndarray of shape (n_samples,) or None
+    feature_names : ndarray of str of shape (n_features,) or None
+    """
+
+    X: NDArray[np.floating[Any]]
+    y: FloatArray
+    sample_weight: FloatArray | None
+    feature_names: NDArray[np.object_] | None
+
+    def __post_init__(self) -> None:
+        weights = self.sample_weight
+        if weights is not None and not weights.any():
+            raise ValueError(
+                "all sample weights are zero, so that it would add nothing and leave fewer "
+                "clients to hide among than it seems; leave it out."
+            )
+
+    def take(self, rows: slice | NDArray[np.intp]) -> Shard:
+        """Return a shard of some of the rows: a view for a slice, else a copy."""
+        weights = None if self.sample_weight is None else self.sample_weight[rows]
+        return Shard(self.X[rows], self.y[rows], weights, self.feature_names)
+
+
+Shards: TypeAlias = dict[Hashable, Shard]
+
+
+def is_shards(X: Any) -> bool:
+    """Tell shards from a table: a mapping, an iterator, or a list of tuples of tables."""
+    if hasattr(X, "shape"):  # a table; SciPy's dictionary of keys is a mapping too
+        return False
+    if isinstance(X, (Mapping, Iterator)):
+        return True
+    return isinstance(X, (list, tuple)) and (
+        not X or any(isinstance(shard, (list, tuple)) and _starts_with_table(shard) for shard in X)
+    )
+
+
+def given_shards(shards: Any) -> dict[Hashable, tuple[Any, ...]]:
+    """Label shards by the keys of a mapping or else by their position, and check arity."""
+    pairs = shards.items() if isinstance(shards, Mapping) else enumerate(shards)
+    labelled = dict(pairs)
+    check_kinds(labelled)
+    for label, shard in labelled.items():
+        if not isinstance(shard, (list, tuple)) or len(shard) not in (2, 3):
+            got = f"{len(shard)} items" if isinstance(shard, (list, tuple)) else type(shard)
+            raise ValueError(
+                f"client {label!r}: a shard is (X, y) or (X, y, sample_weight), got {got}."
+            )
+    return labelled
+
+
+def check_shards(estimator: BaseEstimator, shards: Any) -> Shards:
+    """Check shards given as such.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As scikit-learn's validation does, with the client's label before its text; and
+        where the columns of two clients differ, or fewer than three clients are there.
+    """
+    checked: Shards = {}
+    for label, shard in given_shards(shards).items():
+        with _naming(label):
+            checked[label] = _check_table(estimator, *shard)
+            _check_same_columns(label, checked)
+    _check_enough(checked)
+    return checked
+
+
+def cut_by_client(
+    estimator: BaseEstimator, X: Any, y: Any, clients: ArrayLike, sample_weight: Any
+) -> Shards:
+    """Check one table of all rows and cut it by the label of each row's client.
+
+    The rows of a client that stand together are not copied.
+    """
+    table = _check_table(estimator, X, y, sample_weight)
+    labels, client_of_row = check_labels(clients, len(table.y))
+    rows = [np.flatnonzero(client_of_row == i) for i in range(len(labels))]
+    shards: Shards = {}
+    for label, own in zip(labels, rows, strict=True):
+        together = own[-1] - own[0] + 1 == len(own)
+        with _naming(label):
+            shards[label] = table.take(slice(own[0], own[-1] + 1) if together else own)
+    _check_enough(shards)
+    return shards
+
+
+def cut_in_blocks(
+    estimator: BaseEstimator, X: Any, y: Any, n_clients: int, sample_weight: Any
+) -> Shards:
+    """Check one table and cut it in contiguous blocks of about equal size, without a copy."""
+    table = _check_table(estimator, X, y, sample_weight)
+    n_samples = len(table.y)
+    if n_samples < n_clients:
+        raise ValueError(
+            f"n_samples={n_samples} is less than n_clients={n_clients}, and every client needs "
+            "a row; pass more rows or fewer clients."
+        )
+    edges = [n_samples * i // n_clients for i in range(n_clients + 1)]
+    shards: Shards = {}
+    for i in range(n_clients):
+        with _naming(i):
+            shards[i] = table.take(slice(edges[i], edges[i + 1]))
+    _check_enough(shards)
+    return shards
+
+
+def _check_table(estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any = None) -> Shard:
+    # A clone takes the attributes that validation sets: a fit that fails leaves none behind.
+    probe = clone(estimator)
+    X, y = validate_data(probe, X, y, dtype=[np.float64, np.float32], y_numeric=True)
+    if sample_weight is not None:
+        sample_weight = _check_sample_weight(sample_weight, X)
+    names = getattr(probe, "feature_names_in_", None)
+    return Shard(X, y.astype(np.float64, copy=False), sample_weight, names)
+
+
+def _check_sample_weight(sample_weight: Any, X: NDArray[Any]) -> FloatArray:
+    weights: FloatArray = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
+    if weights.ndim != 1:
+        raise ValueError(f"sample_weight must be 1-D, got {weights.ndim} dimensions.")
+    check_consistent_length(X, weights)
+    if (weights < 0).any():
+        raise ValueError("sample_weight must not be negative; drop such rows or weigh them 0.")
+    return weights
+
+
+def _check_same_columns(label: Hashable, shards: Shards) -> None:
+    first, *_ = shards
+    own, other = shards[label], shards[first]
+    if own.X.shape[1] != other.X.shape[1]:
+        raise ValueError(
+            f"it has {own.X.shape[1]} features and client {first!r} has {other.X.shape[1]}; "
+            "all clients need the same columns."
+        )
+    own_names, other_names = _listed_names(own), _listed_names(other)
+    if own_names != other_names:
+        raise ValueError(
+            f"its columns are {own_names} and those of client {first!r} are {other_names}; all "
+            "clients need the same columns in the same order."
+        )
+
+
+def _check_enough(shards: Shards) -> None:
+    if len(shards) < MIN_CLIENTS:
+        raise ValueError(
+            f"{len(shards)} clients are here ({list(shards)}), and at least {MIN_CLIENTS} are "
+            "needed: of 2, each would subtract its own part from the total and read the other's. "
+            "If cross-validation took clients away, use folds that leave rows of at least "
+            f"{MIN_CLIENTS} clients to train on."
+        )
+
+
+def _starts_with_table(shard: list[Any] | tuple[Any, ...]) -> bool:
+    if not shard:
+        return False
+    return len(getattr(shard[0], "shape", ())) > 0 or isinstance(shard[0], (list, tuple))
+
+
+def _listed_names(shard: Shard) -> list[str] | None:
+    return None if shard.feature_names is None else shard.feature_names.tolist()
+
+
+@contextmanager
+def _naming(label: Hashable) -> Iterator[None]:
+    """Put the client's label before the text of an error about its rows."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"client {label!r}: {error}") from error
+    except TypeError as error:
+        raise TypeError(f"client {label!r}: {error}") from error
