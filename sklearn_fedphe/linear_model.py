@@ -160,6 +160,7 @@ class FederatedLinearRegression(RegressorMixin, BaseEstimator):
         Returns
         -------
         self : FederatedLinearRegression
+            The fitted estimator.
 
         Raises
         ------
@@ -179,10 +180,12 @@ class FederatedLinearRegression(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Rows in the clear.
 
         Returns
         -------
         ndarray of shape (n_samples,)
+            Predicted targets.
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
@@ -206,6 +209,7 @@ class FederatedLinearRegression(RegressorMixin, BaseEstimator):
         Returns
         -------
         float
+            R^2, at best 1.
         """
         if not is_shards(X):
             return float(super().score(X, y, sample_weight))

@@ -94,7 +94,18 @@ class FixedPoint:
         return self.plaintext_bits // self.slot_bits
 
     def n_plaintexts(self, size: int) -> int:
-        """Big integers that a vector of `size` values takes."""
+        """Return how many big integers a vector takes.
+
+        Parameters
+        ----------
+        size : int
+            Number of values.
+
+        Returns
+        -------
+        int
+            ``ceil(size / n_slots)``.
+        """
         return -(-size // self.n_slots)
 
     def encode(self, values: ArrayLike) -> EncodedVector:
@@ -103,6 +114,7 @@ class FixedPoint:
         Parameters
         ----------
         values : array-like of shape (size,)
+            Finite floats.
 
         Returns
         -------

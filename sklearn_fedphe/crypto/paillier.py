@@ -79,6 +79,16 @@ class PublicKey:
 
         Run by a client on its own vector. Reveals the layout and the number of values.
 
+        Parameters
+        ----------
+        encoded : EncodedVector
+            The packed vector.
+
+        Returns
+        -------
+        EncryptedVector
+            Of as many ciphertexts as there are packed integers.
+
         Raises
         ------
         TypeError
@@ -103,7 +113,9 @@ class EncryptedVector:
     Parameters
     ----------
     public_key : PublicKey
+        What it is encrypted under.
     layout : FixedPoint
+        How its values are laid out.
     size : int
         Number of values.
     ciphertexts : tuple of mpz
@@ -178,6 +190,16 @@ class PrivateKey:
         """Decrypt by Chinese remaindering (Paillier 1999, section 7).
 
         Run by the key holder on a total. Reveals the sum to it.
+
+        Parameters
+        ----------
+        encrypted : EncryptedVector
+            A total, under this key.
+
+        Returns
+        -------
+        EncodedVector
+            The packed sum, to be decoded by its layout.
 
         Raises
         ------

@@ -45,6 +45,7 @@ class OwnSum:
     Parameters
     ----------
     rows : LeastSquares
+        The client's.
     """
 
     n_clients = 1
@@ -53,7 +54,18 @@ class OwnSum:
         self._rows = rows
 
     def sum(self, query: Query) -> FloatArray:
-        """Return the client's own answer to `query`, in the clear. Run by the client."""
+        """Answer a query from the client's own rows, in the clear. Run by the client.
+
+        Parameters
+        ----------
+        query : Query
+            What is asked.
+
+        Returns
+        -------
+        ndarray
+            The client's own values. They stay with it.
+        """
         return answer(query, self._rows)
 
 
@@ -69,10 +81,13 @@ class FederatedLeastSquares:
     sums : Sums
         A `RingSum`, or an `OwnSum` for a client that trains alone.
     n_features : int
+        Number of columns, the same for all clients.
     fit_intercept : bool
+        Whether there is an intercept, the last unknown.
     precondition : bool
         Work in a standardised frame, which takes two secure sums to find.
     alpha : float
+        The Ridge penalty, on coefficients in the user's units.
 
     Attributes
     ----------
@@ -80,6 +95,7 @@ class FederatedLeastSquares:
         Reveals, where standardised: the number of rows, the sum of weights, and mean and
         variance of each feature and of the target, over all clients.
     n_unknowns : int
+        Length of a point.
     """
 
     def __init__(
@@ -100,7 +116,18 @@ class FederatedLeastSquares:
         return self._sums.n_clients * rounding * float(np.sqrt(self.n_unknowns))
 
     def gradient(self, point: FloatArray) -> FloatArray:
-        """Gradient at `point`: one secure sum, and the penalty, which is public."""
+        """Return the gradient: one secure sum, and the penalty, which is public.
+
+        Parameters
+        ----------
+        point : ndarray of shape (n_unknowns,)
+            In the coordinates of `frame`.
+
+        Returns
+        -------
+        ndarray of shape (n_unknowns,)
+            The gradient over the rows of all clients.
+        """
         total = self._sums.sum(GradientQuery(point, self.frame, self._slots))
         penalty = self._alpha / self.frame.weight * point[: self._n_features]
         total[: self._n_features] += penalty / self.frame.scale**2

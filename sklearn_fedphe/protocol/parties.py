@@ -15,7 +15,6 @@ from ..least_squares import LeastSquares
 from .messages import running_sum_from_bytes, running_sum_to_bytes, total_to_bytes
 from .queries import (
     CountsQuery,
-    GradientQuery,
     Query,
     SquaresQuery,
     StartQuery,
@@ -38,8 +37,8 @@ def answer(query: Query, rows: LeastSquares) -> NDArray[np.float64]:
                 return np.append(*rows.start)
             case SquaresQuery(center, target_center):
                 return rows.squares(center, target_center)
-            case GradientQuery(point, frame):
-                return rows.gradient(point, frame)
+            case _:
+                return rows.gradient(query.point, query.frame)
 
 
 class Client:
@@ -50,6 +49,7 @@ class Client:
     label : hashable
         Its name, for errors.
     rows : LeastSquares
+        Its own rows.
     public_key : PublicKey
         The key holder's.
     n_clients : int
@@ -75,6 +75,7 @@ class Client:
         running_sum : bytes
             From the client before; empty for the first.
         query : bytes
+            From the key holder; public.
 
         Returns
         -------
@@ -107,9 +108,11 @@ class KeyHolder:
     Parameters
     ----------
     private_key : PrivateKey
+        Made by it, and never given away.
     n_clients : int
         How many clients must have entered a total.
     n_features : int
+        Number of columns, the same for all clients.
     """
 
     def __init__(self, private_key: PrivateKey, n_clients: int, n_features: int) -> None:
@@ -121,6 +124,18 @@ class KeyHolder:
         """Decrypt what the last client of the ring sent.
 
         Run by the key holder. Reveals the total, to everyone.
+
+        Parameters
+        ----------
+        running_sum : bytes
+            From the last client.
+        query : bytes
+            What was asked.
+
+        Returns
+        -------
+        bytes
+            The total, decrypted, for everyone.
 
         Raises
         ------

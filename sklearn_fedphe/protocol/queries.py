@@ -121,7 +121,7 @@ def answer_size(query: Query, n_features: int) -> int:
             return n_features + 3
         case GradientQuery(point):
             return len(point)
-        case StartQuery() | SquaresQuery():
+        case _:
             return n_features + 1
 
 

@@ -56,12 +56,14 @@ class RingSum:
     clients : list of Client
         In the order of the ring.
     key_holder : KeyHolder
+        Who opens the totals.
     observer : callable, default=None
         Called with each `Message`.
 
     Attributes
     ----------
     n_features : int
+        Number of columns, the same for all clients.
     n_rounds : int
         Secure sums made.
     """
@@ -88,6 +90,11 @@ class RingSum:
         the last sends the sum to the key holder, who opens it and tells everyone.
 
         Reveals the total, to everyone; nothing else to anyone who does not collude.
+
+        Parameters
+        ----------
+        query : Query
+            Which vector to sum; public.
 
         Returns
         -------
@@ -127,6 +134,12 @@ def form_ring(rows: Mapping[Hashable, LeastSquares], key_length: int) -> RingSum
     rows : mapping from label to LeastSquares
         Each client's, in the order of the ring.
     key_length : int
+        Bits of the Paillier modulus.
+
+    Returns
+    -------
+    RingSum
+        What sums are asked of.
     """
     private_key = generate_private_key(key_length)
     clients = [

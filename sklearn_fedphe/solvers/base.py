@@ -23,7 +23,17 @@ class Objective(Protocol):
         """Gradient norm that cannot be told from zero."""
 
     def gradient(self, point: FloatArray) -> FloatArray:
-        """Gradient at `point`, both of shape (n_unknowns,).
+        """Return the gradient at a point.
+
+        Parameters
+        ----------
+        point : ndarray of shape (n_unknowns,)
+            Where.
+
+        Returns
+        -------
+        ndarray of shape (n_unknowns,)
+            The gradient.
 
         Raises
         ------
@@ -42,6 +52,7 @@ class Solution:
     Parameters
     ----------
     point : ndarray of shape (n_unknowns,)
+        The end.
     n_iter : int
         Gradients asked for.
     converged : bool

@@ -1,0 +1,28 @@
+"""Sphinx configuration."""
+
+from importlib.metadata import version as installed_version
+
+project = "sklearn_fedphe"
+copyright = "the sklearn_fedphe developers, GPL-3.0-or-later"  # noqa: A001 (Sphinx's name)
+version = release = installed_version("sklearn_fedphe")
+
+extensions = [
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.doctest",
+]
+exclude_patterns = ["_build"]
+nitpicky = False
+
+html_theme = "pydata_sphinx_theme"
+html_show_sourcelink = False
+html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
+
+autosummary_generate = True
+numpydoc_class_members_toctree = False
+numpydoc_show_class_members = True
+numpydoc_show_inherited_class_members = False
+numpydoc_validation_checks = {"PR01", "PR02", "PR03", "RT03", "GL03"}
+# Protocols are not made, and requests are scikit-learn's own.
+numpydoc_validation_exclude = {r"\.set_\w+_request$", r"\.Objective$"}

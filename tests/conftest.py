@@ -1,0 +1,47 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from sklearn.datasets import load_diabetes
+
+from sklearn_fedphe.crypto.key_generation import generate_private_key
+from sklearn_fedphe.protocol import ring
+
+settings.register_profile("suite", deadline=None, max_examples=50, derandomize=True)
+settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def short_key():
+    """The shortest that holds a wide slot: for properties that do not depend on length."""
+    return generate_private_key(1024)
+
+
+@pytest.fixture(scope="session")
+def private_key():
+    return generate_private_key(2048)
+
+
+@pytest.fixture(scope="module")
+def known_key(private_key):
+    """Every ring formed in the module takes this key, and the test holds it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ring, "generate_private_key", lambda _: private_key)
+        yield private_key
+
+
+@pytest.fixture(scope="session")
+def diabetes():
+    return load_diabetes(return_X_y=True)
+
+
+@pytest.fixture(scope="session")
+def cut():
+    """Cut rows in contiguous shards of the given sizes."""
+
+    def cut(sizes, *arrays):
+        edges = np.cumsum([0, *sizes])
+        return [tuple(array[start:stop] for array in arrays) for start, stop in pairwise(edges)]
+
+    return cut

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from sklearn_fedphe.least_squares import Frame
+from sklearn_fedphe.protocol.queries import (
+    CountsQuery,
+    GradientQuery,
+    Slots,
+    SquaresQuery,
+    StartQuery,
+    SumsQuery,
+    query_from_bytes,
+    query_to_bytes,
+)
+
+FRAME = Frame(np.array([1.0, 2.0]), np.array([3.0, np.inf]), 4.0, 5.0, 6.0)
+QUERIES = [
+    CountsQuery(),
+    SumsQuery(),
+    StartQuery(),
+    SquaresQuery(np.array([1.0, 2.0]), 3.0),
+    GradientQuery(np.array([7.0, 8.0]), FRAME, Slots.STANDARD),
+    GradientQuery(np.array([7.0, 8.0, 9.0]), FRAME, Slots.RAW),
+]
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: type(query).__name__)
+def test_query_survives_the_way(query):
+    again = query_from_bytes(query_to_bytes(query), n_features=2)
+
+    assert type(again) is type(query)
+    assert again.slots is query.slots
+    assert query_to_bytes(again) == query_to_bytes(query)
+    # A dataclass of arrays has no plain equality; its repr shows every field.
+    assert repr(again) == repr(query)
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: type(query).__name__)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d[:-1],
+        lambda d: d + b"\0",
+        lambda d: d + bytes(8),
+        lambda _: b"",
+        lambda d: b"\x02" + d[1:],
+        lambda d: d[:1] + b"\x05" + d[2:],
+        lambda d: d[:2] + b"\x03" + d[3:],
+    ],
+    ids=["short", "long", "a float more", "empty", "version", "kind", "slots"],
+)
+def test_refuses_what_is_no_query(query, change):
+    with pytest.raises(ValueError, match="is not a query of version 1 about 2 features"):
+        query_from_bytes(change(query_to_bytes(query)), n_features=2)
+
+
+@pytest.mark.parametrize("query", QUERIES[3:], ids=lambda query: type(query).__name__)
+def test_refuses_a_query_about_other_features(query):
+    with pytest.raises(ValueError, match="about 7 features"):
+        query_from_bytes(query_to_bytes(query), n_features=7)
+
+
+def test_refuses_slots_that_do_not_belong_to_the_query():
+    data = bytearray(query_to_bytes(CountsQuery()))
+    data[2] = list(Slots).index(Slots.RAW)
+
+    with pytest.raises(ValueError, match="is not a query"):
+        query_from_bytes(bytes(data), n_features=2)

@@ -1,0 +1,161 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sklearn_fedphe.crypto.paillier import PublicKey
+from sklearn_fedphe.least_squares import LeastSquares
+from sklearn_fedphe.protocol import KEY_HOLDER, RingSum, form_ring, observe
+from sklearn_fedphe.protocol.parties import Client, KeyHolder
+from sklearn_fedphe.protocol.queries import (
+    CountsQuery,
+    SquaresQuery,
+    StartQuery,
+    SumsQuery,
+    query_to_bytes,
+)
+
+
+def client_with(label, vector, public_key, n_clients):
+    """A client whose answer to a StartQuery is `vector`."""
+    *coef, intercept = vector
+    rows = LeastSquares(np.ones((1, len(coef))), np.ones(1), start=(np.array(coef), intercept))
+    return Client(label, rows, public_key, n_clients)
+
+
+def ring_of(vectors, private_key):
+    clients = [
+        client_with(i, vector, private_key.public_key, len(vectors))
+        for i, vector in enumerate(vectors)
+    ]
+    return RingSum(clients, KeyHolder(private_key, len(vectors), len(vectors[0]) - 1))
+
+
+def assert_secure_sum(private_key, vectors, expected):
+    """The ring's total is within rounding of what is expected."""
+    total = ring_of(vectors, private_key).sum(StartQuery())
+    bound = len(vectors) * 2.0**-257 + np.spacing(np.abs(expected))
+    assert (np.abs(total - expected) <= bound).all()
+    return total
+
+
+@given(data=st.data())
+def test_total_is_the_plain_total_whatever_the_order(short_key, data):
+    size = data.draw(st.integers(2, 6))
+    values = st.floats(-1e60, 1e60)
+    vectors = data.draw(
+        st.lists(st.lists(values, min_size=size, max_size=size), min_size=3, max_size=6)
+    )
+    expected = np.array([math.fsum(column) for column in zip(*vectors, strict=True)])
+
+    total = assert_secure_sum(short_key, vectors, expected)
+
+    shuffled = data.draw(st.permutations(vectors))
+    np.testing.assert_array_equal(assert_secure_sum(short_key, shuffled, expected), total)
+
+
+def test_counts_its_rounds(short_key):
+    ring = ring_of([[1.0, 2.0]] * 3, short_key)
+    ring.sum(StartQuery())
+    ring.sum(CountsQuery())
+
+    assert ring.n_rounds == 2
+    assert ring.n_clients == 3
+
+
+def test_each_client_makes_one_hiding_factor_a_ciphertext(short_key, monkeypatch):
+    drawn = []
+    obfuscator = type(short_key.public_key._obfuscator)
+    draw = obfuscator.draw
+    monkeypatch.setattr(obfuscator, "draw", lambda self: drawn.append(1) or draw(self))
+
+    ring_of([[1.0, 2.0, 3.0, 4.0]] * 5, short_key).sum(StartQuery())
+
+    assert len(drawn) == 5 * 4  # a wide slot fills a short key's plaintext
+
+
+@pytest.mark.parametrize("passed", [[], [0], [0, 1], [0, 0, 1], [0, 1, 2, 3]])
+def test_key_holder_opens_no_partial_total(private_key, passed):
+    ring = ring_of([[1.0, 2.0]] * 5, private_key)
+    query = query_to_bytes(StartQuery())
+    running = b""
+    for i in passed:
+        running = ring.clients[i].add_to(running, query)
+
+    with pytest.raises(ValueError) as error:  # noqa: PT011 (the text is asserted below)
+        ring.key_holder.open_total(running, query)
+
+    if passed:
+        expected = f"opens totals of all 5 clients, and {len(passed)} entered this one"
+        assert expected in str(error.value)
+    else:
+        assert "A running sum of 0 bytes" in str(error.value)
+
+
+def test_more_terms_than_clients_are_refused(private_key):
+    ring = ring_of([[1.0, 2.0]] * 4, private_key)
+    query = query_to_bytes(StartQuery())
+    running = b""
+    for client in ring.clients:
+        running = client.add_to(running, query)
+
+    with pytest.raises(ValueError, match=r"4 \+ 1 terms"):
+        ring.clients[0].add_to(running, query)
+
+
+@pytest.mark.parametrize(
+    ("query", "value", "bound"),
+    [
+        (SumsQuery(), 1e100, r"up to 2\*\*333"),
+        (SquaresQuery(np.zeros(2), 0.0), 1e60, r"up to 2\*\*399"),
+        (SquaresQuery(np.zeros(2), 0.0), 1e200, "no finite size"),
+    ],
+)
+def test_names_the_client_whose_value_does_not_fit(query, value, bound):
+    def rows(y):
+        return LeastSquares(np.ones((1, 2)), np.array([y]))
+
+    seen = []
+    with (
+        observe(seen.append),
+        pytest.raises(
+            OverflowError,
+            match=rf"client 'B' would send a value of {bound} where this ring carries less than "
+            r"2\*\*253; rescale X and y\.",
+        ),
+    ):
+        form_ring({"A": rows(1.0), "B": rows(value), "C": rows(2.0)}, 1024).sum(query)
+
+    assert [message.sender for message in seen if message.kind == "running sum"] == ["A"]
+
+
+def test_observer_is_shown_every_message_in_order():
+    rows = {name: LeastSquares(np.ones((2, 1)), np.ones(2)) for name in "ABC"}
+    seen, unseen = [], []
+    with observe(seen.append):
+        ring = form_ring(rows, 1024)
+    with observe(unseen.append):
+        pass
+    ring.sum(CountsQuery())
+
+    assert [(m.round, m.sender, m.receiver, m.kind) for m in seen] == [
+        (1, KEY_HOLDER, "A", "query"),
+        (1, KEY_HOLDER, "B", "query"),
+        (1, KEY_HOLDER, "C", "query"),
+        (1, "A", "B", "running sum"),
+        (1, "B", "C", "running sum"),
+        (1, "C", KEY_HOLDER, "running sum"),
+        (1, KEY_HOLDER, "A", "total"),
+        (1, KEY_HOLDER, "B", "total"),
+        (1, KEY_HOLDER, "C", "total"),
+    ]
+    assert not unseen
+
+
+def test_a_client_knows_no_private_key(short_key):
+    client = client_with("A", [1.0, 2.0], short_key.public_key, 3)
+
+    assert type(client._public_key) is PublicKey
+    assert not hasattr(client._public_key, "decrypt")

@@ -1,0 +1,223 @@
+import numpy as np
+import pytest
+
+from sklearn_fedphe.solvers import GradientDescent
+from sklearn_fedphe.solvers.extrapolation import extrapolate
+
+
+class Quadratic:
+    """A convex quadratic with a known minimum, which counts what it is asked."""
+
+    resolution = 0.0
+
+    def __init__(self, eigenvalues, seed=0):
+        generator = np.random.default_rng(seed)
+        self.n_unknowns = len(eigenvalues)
+        basis = np.linalg.qr(generator.normal(size=(self.n_unknowns, self.n_unknowns)))[0]
+        self.hessian = basis * np.asarray(eigenvalues, float) @ basis.T
+        self.minimum = basis @ (np.sign(eigenvalues) * generator.normal(size=self.n_unknowns))
+        self.points = []
+
+    def gradient(self, point):
+        self.points.append(point)
+        return self.hessian @ (point - self.minimum)
+
+    def curvature_bound(self):
+        return float(np.trace(self.hessian))
+
+
+PROBLEMS = {
+    "one unknown": [3.0],
+    "alike": [1.0, 1.0, 1.0],
+    "spread": [1e-3, 1e-2, 0.1, 1.0, 10.0],
+    "tiny": [1e-12, 2e-12, 3e-12],
+    "huge": [1e9, 5e9, 2e10],
+    "deficient": [0.0, 0.0, 0.5, 1.0],
+}
+
+
+@pytest.mark.parametrize("eigenvalues", PROBLEMS.values(), ids=PROBLEMS)
+def test_finds_the_minimum(eigenvalues):
+    objective = Quadratic(eigenvalues)
+
+    solution = GradientDescent("auto", 500, 1e-12).minimize(objective)
+
+    assert solution.converged
+    assert solution.n_iter == len(objective.points)
+    # From the origin, the directions without curvature are never entered.
+    np.testing.assert_allclose(solution.point, objective.minimum, rtol=1e-7, atol=1e-9)
+
+
+def test_fixed_step_is_what_it_says():
+    objective = Quadratic([1.0, 4.0])
+
+    solution = GradientDescent(0.1, 7, None).minimize(objective)
+
+    expected = np.zeros(2)
+    for _ in range(7):
+        expected = expected - 0.1 * objective.hessian @ (expected - objective.minimum)
+    np.testing.assert_allclose(solution.point, expected, rtol=1e-14)
+    assert not solution.converged
+    assert solution.n_iter == len(objective.points) == 7
+
+
+def test_takes_half_the_rounds_of_either_step_of_barzilai_and_borwein(diabetes):
+    X, y = diabetes
+    Z = np.c_[(X - X.mean(axis=0)) / X.std(axis=0), np.ones(len(y))]
+    objective = Quadratic(np.ones(11))
+    objective.hessian = Z.T @ Z / len(y)
+    objective.minimum = np.linalg.lstsq(Z, y)[0]
+
+    solution = GradientDescent("auto", 1000, 1e-6).minimize(objective)
+
+    assert solution.converged
+    assert solution.n_iter <= 70
+
+
+def test_last_bits_of_the_gradients_do_not_decide_where_it_ends():
+    """Other shards make other roundings, which steps of varying length amplify."""
+    objective = Quadratic(np.logspace(-3, 0, 12))
+    generator = np.random.default_rng(1)
+
+    def rounded(point):
+        noise = 1e-15 * generator.normal(size=12)
+        return objective.hessian @ (point - objective.minimum) * (1 + noise)
+
+    solver = GradientDescent("auto", 1000, 1e-6)
+    solutions = []
+    for _ in range(5):
+        objective.gradient = rounded
+        solutions.append(solver.minimize(objective))
+
+    for solution in solutions:
+        assert solution.n_iter > 30
+        np.testing.assert_allclose(solution.point, objective.minimum, rtol=1e-10)
+
+
+def test_looks_once_more_where_the_gradients_put_the_minimum():
+    objective = Quadratic(np.logspace(-3, 0, 12))
+
+    GradientDescent("auto", 1000, 1e-6).minimize(objective)
+
+    *_, before, last = (
+        np.linalg.norm(objective.hessian @ (point - objective.minimum))
+        for point in objective.points
+    )
+    assert last < 1e-6 * before
+
+
+def test_an_iteration_beyond_the_limit_is_not_made():
+    needed = GradientDescent("auto", 1000, 1e-6).minimize(Quadratic([1.0, 4.0])).n_iter - 1
+    objective = Quadratic([1.0, 4.0])
+
+    solution = GradientDescent("auto", needed, 1e-6).minimize(objective)
+
+    assert solution.converged
+    assert solution.n_iter == len(objective.points) == needed
+
+
+def test_extrapolation_finds_the_minimum_from_enough_gradients():
+    objective = Quadratic([0.1, 1.0, 2.0, 7.0])
+    points = list(np.random.default_rng(2).normal(size=(5, 4)))
+    gradients = [objective.hessian @ (point - objective.minimum) for point in points]
+
+    np.testing.assert_allclose(extrapolate(points, gradients), objective.minimum, rtol=1e-9)
+
+
+def test_extrapolation_is_no_worse_than_any_point_it_has():
+    objective = Quadratic(np.ones(9))
+    points = list(np.random.default_rng(2).normal(size=(4, 9)))
+    gradients = [objective.hessian @ (point - objective.minimum) for point in points]
+
+    found = objective.hessian @ (extrapolate(points, gradients) - objective.minimum)
+
+    assert np.linalg.norm(found) <= min(map(np.linalg.norm, gradients))
+
+
+def test_without_tolerance_makes_every_iteration():
+    objective = Quadratic([1.0, 2.0])
+
+    solution = GradientDescent("auto", 40, None).minimize(objective)
+
+    assert solution.n_iter == len(objective.points) == 40
+    np.testing.assert_allclose(solution.point, objective.minimum, rtol=1e-12)
+
+
+def test_stops_where_the_gradient_cannot_be_told_from_zero():
+    objective = Quadratic([1.0, 2.0])
+    objective.resolution = 10.0 * np.linalg.norm(objective.hessian @ objective.minimum)
+
+    solution = GradientDescent("auto", 40, 1e-30).minimize(objective)
+
+    assert solution.converged
+    assert solution.n_iter == 1
+
+
+def test_unconverged_steps_of_varying_length_return_the_best_point():
+    went_up = 0
+    for max_iter in range(40, 80):
+        objective = Quadratic(np.logspace(-6, 0, 30))
+
+        solution = GradientDescent("auto", max_iter, 1e-14).minimize(objective)
+
+        norms = [
+            np.linalg.norm(objective.hessian @ (point - objective.minimum))
+            for point in objective.points
+        ]
+        assert not solution.converged
+        np.testing.assert_array_equal(solution.point, objective.points[np.argmin(norms)])
+        went_up += min(norms) < norms[-1]
+    assert went_up > 5
+
+
+@pytest.mark.parametrize("learning_rate", [0.51, 1.0, 1e6])
+def test_names_a_learning_rate_that_diverges(learning_rate):
+    with pytest.raises(
+        ValueError, match=rf"learning_rate={learning_rate} diverges: by iteration"
+    ) as error:
+        GradientDescent(learning_rate, 1000, 1e-6).minimize(Quadratic([1.0, 4.0]))
+
+    assert "norm grew from" in str(error.value)
+    assert "Use a smaller one, or learning_rate='auto'" in str(error.value)
+
+
+def test_names_a_learning_rate_that_leaves_the_range_of_numbers():
+    objective = Quadratic([1.0, 4.0])
+
+    def gradient(point):
+        if point.any():
+            raise OverflowError("client 'B' would send too much")
+        return objective.hessian @ (point - objective.minimum)
+
+    objective.gradient = gradient
+
+    with pytest.raises(
+        ValueError, match=r"learning_rate=5.0 diverges: .* left the range"
+    ) as error:
+        GradientDescent(5.0, 10, None).minimize(objective)
+    assert isinstance(error.value.__cause__, OverflowError)
+    with pytest.raises(OverflowError, match="client 'B'"):
+        GradientDescent("auto", 10, None).minimize(objective)
+
+
+def test_does_not_blame_the_learning_rate_for_a_start_out_of_range():
+    objective = Quadratic([1.0])
+
+    def gradient(_):
+        raise OverflowError("client 'B' would send too much")
+
+    objective.gradient = gradient
+
+    with pytest.raises(OverflowError, match="client 'B'"):
+        GradientDescent(0.1, 10, None).minimize(objective)
+
+
+def test_reports_every_iteration():
+    reported = []
+
+    solution = GradientDescent(
+        "auto", 100, 1e-6, lambda iteration, norm: reported.append((iteration, norm))
+    ).minimize(Quadratic([1.0, 2.0]))
+
+    assert [iteration for iteration, _ in reported] == list(range(1, solution.n_iter + 1))
+    assert reported[-1][1] <= 1e-6 * reported[0][1]

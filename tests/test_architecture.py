@@ -1,0 +1,66 @@
+"""Imports go down only: each part sees what is listed here, and nothing else of ours."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+import sklearn_fedphe
+
+ROOT = Path(sklearn_fedphe.__file__).parent
+
+ALLOWED = {
+    "__init__": {"linear_model"},
+    "__main__": {"study"},
+    "study": {"linear_model", "protocol"},
+    "linear_model": {"parameters", "shards", "training"},
+    "training": {"least_squares", "protocol", "solvers"},
+    "parameters": {"crypto", "solvers"},  # of crypto, the length of the shortest key
+    "shards": {"labels"},
+    "labels": set(),
+    "least_squares": set(),
+    "solvers": {"solvers"},
+    "protocol": {"protocol", "crypto", "least_squares"},
+    "crypto": {"crypto"},
+}
+
+
+def imports_of(path):
+    """Names of the modules imported at run time, absolute."""
+    package = ["sklearn_fedphe", *path.relative_to(ROOT).with_suffix("").parts][:-1]
+    nodes = [ast.parse(path.read_text())]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            yield ".".join([*base, *([node.module] if node.module else [])])
+        elif not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)):
+            nodes.extend(ast.iter_child_nodes(node))
+
+
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_down_only(path):
+    part = path.relative_to(ROOT).with_suffix("").parts[0]
+    for name in imports_of(path):
+        top, _, inside = name.partition(".")
+        if top == "sklearn_fedphe":
+            assert inside.split(".")[0] in ALLOWED[part], f"{part} imports {name}"
+        if top == "phe":
+            assert path == ROOT / "crypto" / "paillier.py"
+        if top == "sklearn":
+            assert not any(word.startswith("_") for word in name.split(".")), name
+        assert top in {"sklearn_fedphe", "numpy", "sklearn", "phe", "gmpy2", "matplotlib"} or (
+            top in sys.stdlib_module_names
+        )
+        if top == "random" or name.startswith("numpy.random"):
+            pytest.fail(f"{path} imports {name}: randomness comes from the operating system")
+
+
+def test_every_part_is_listed():
+    assert {path.relative_to(ROOT).with_suffix("").parts[0] for path in FILES} == set(ALLOWED)

@@ -1,0 +1,253 @@
+"""What each party saw of a whole fit: every message, searched by one who can decrypt."""
+
+import math
+
+import gmpy2
+import numpy as np
+import pytest
+
+from sklearn_fedphe import FederatedLinearRegression
+from sklearn_fedphe.least_squares import LeastSquares
+from sklearn_fedphe.protocol import KEY_HOLDER, FederatedLeastSquares, observe
+from sklearn_fedphe.protocol.messages import running_sum_from_bytes, total_from_bytes
+from sklearn_fedphe.protocol.parties import answer
+from sklearn_fedphe.protocol.queries import answer_size, query_from_bytes, query_to_bytes
+from sklearn_fedphe.solvers import GradientDescent
+from sklearn_fedphe.training import _train_alone
+
+pytestmark = pytest.mark.usefixtures("known_key")
+
+SIZES = [40, 110, 292]
+LABELS = ["A", "B", "C"]
+
+
+def fit(shards, **parameters):
+    messages = []
+    est = FederatedLinearRegression(key_length=2048, **parameters)
+    with observe(messages.append):
+        est.fit(dict(zip(LABELS, shards, strict=True)))
+    return messages, est
+
+
+@pytest.fixture(scope="module", params=["standard", "raw", "local"])
+def parameters(request):
+    return {
+        "standard": {},
+        "raw": {"precondition": False, "max_iter": 12, "tol": None},
+        "local": {
+            "precondition": False,
+            "init": "local",
+            "learning_rate": 1.0,
+            "max_iter": 8,
+            "tol": None,
+        },
+    }[request.param]
+
+
+@pytest.fixture(scope="module")
+def shards(diabetes, cut):
+    return cut(SIZES, *diabetes)
+
+
+@pytest.fixture(scope="module")
+def seen(shards, parameters):
+    """The messages of a fit, and the rows as the clients held them during it."""
+    messages, est = fit(shards, **parameters)
+    rows = [LeastSquares(X, y) for X, y in shards]
+    if est.init == "local":
+        rows = [_train_alone(est, label, own) for label, own in zip(LABELS, rows, strict=True)]
+    return messages, rows
+
+
+def rounds_of(messages):
+    """Each round's query, running sums (decoded) and total."""
+    for number in range(1, messages[-1].round + 1):
+        of_round = [message for message in messages if message.round == number]
+        query, *same = (m.payload for m in of_round if m.kind == "query")
+        total, *same_total = (m.payload for m in of_round if m.kind == "total")
+        assert set(same) == {query}
+        assert set(same_total) == {total}
+        yield (
+            query_from_bytes(query, 10),
+            [m.payload for m in of_round if m.kind == "running sum"],
+            total,
+        )
+
+
+def ciphertexts_of(query, payload, public_key):
+    layout = query.slots.layout(public_key.plaintext_bits, len(SIZES))
+    return running_sum_from_bytes(payload, public_key, layout, answer_size(query, 10))
+
+
+def test_messages_take_the_ways_of_the_protocol_and_no_other(seen):
+    messages, _ = seen
+    ways = {
+        "query": {(KEY_HOLDER, label) for label in LABELS},
+        "running sum": {("A", "B"), ("B", "C"), ("C", KEY_HOLDER)},
+        "total": {(KEY_HOLDER, label) for label in LABELS},
+    }
+    for kind, expected in ways.items():
+        assert {(m.sender, m.receiver) for m in messages if m.kind == kind} == expected
+    assert {m.kind for m in messages} == set(ways)
+
+
+def test_what_leaves_a_client_is_ciphertexts_each_unlike_every_other(seen, known_key):
+    public_key = known_key.public_key
+    ciphertexts = [
+        ciphertext
+        for query, sums, _ in rounds_of(seen[0])
+        for payload in sums
+        for ciphertext in ciphertexts_of(query, payload, public_key).ciphertexts
+    ]
+
+    assert len(ciphertexts) > 20
+    assert len(set(ciphertexts)) == len(ciphertexts)
+    assert all(1 <= c < public_key.n_squared for c in ciphertexts)
+    assert all(gmpy2.gcd(c, public_key.n) == 1 for c in ciphertexts)
+    # A plaintext behind no factor, or behind a factor used before, would show here.
+    assert all((c - 1) % public_key.n for c in ciphertexts)
+    # Modulo n a ciphertext is its hiding factor alone: none is used twice.
+    assert len({c % public_key.n for c in ciphertexts}) == len(ciphertexts)
+
+
+def test_each_hop_holds_exactly_the_running_sum(seen, known_key):
+    messages, rows = seen
+    for query, sums, total in rounds_of(messages):
+        layout = query.slots.layout(known_key.public_key.plaintext_bits, len(SIZES))
+        expected = 0
+        for n_terms, (own, payload) in enumerate(zip(rows, sums, strict=True), 1):
+            hop = known_key.decrypt(ciphertexts_of(query, payload, known_key.public_key))
+            own_integers = layout.encode(answer(query, own)).integers
+            expected = expected + np.array(own_integers, dtype=object)
+            assert hop.n_terms == n_terms
+            assert list(hop.integers) == list(expected)
+        np.testing.assert_array_equal(total_from_bytes(total), layout.decode(hop))
+
+
+def test_what_is_broadcast_follows_from_the_totals_alone(seen, parameters):
+    """A stranger who knows the totals and the parameters, but no row, asks the same."""
+    replay = Replay(list(rounds_of(seen[0])))
+    objective = FederatedLeastSquares(
+        replay,
+        10,
+        fit_intercept=True,
+        precondition=parameters.get("precondition", True),
+        alpha=0.0,
+    )
+    GradientDescent(
+        parameters.get("learning_rate", "auto"),
+        parameters.get("max_iter", 1000),
+        parameters.get("tol", 1e-6),
+    ).minimize(objective)
+    if "init" in parameters:
+        objective.mean_start()
+
+    assert not replay.rounds
+
+
+class Replay:
+    n_clients = 3
+
+    def __init__(self, rounds):
+        self.rounds = rounds
+
+    def sum(self, query):
+        asked, _, total = self.rounds.pop(0)
+        assert query_to_bytes(query) == query_to_bytes(asked)
+        return total_from_bytes(total)
+
+
+def test_nothing_of_one_client_is_in_the_clear_anywhere(seen, shards):
+    messages, rows = seen
+    everything, floats = b"|".join(m.payload for m in messages), public_floats(messages)
+    values = {v for X, y in shards for v in [*X.ravel(), *y, *X.sum(axis=0), y.sum(), len(y)]}
+    for query, _, _ in rounds_of(messages):
+        for own in rows:
+            values |= set(answer(query, own))
+    values -= {0.0, 1.0}
+    assert len(values) > 1500
+
+    assert not values & floats
+    for value in values:
+        for written in in_the_clear(float(value)):
+            assert written not in everything, value
+
+
+def public_floats(messages):
+    """Every float of every public message, where its format has them."""
+    parts = [m.payload for m in messages if m.kind == "total"]
+    parts += [m.payload[-(len(m.payload) // 8 * 8) :] for m in messages if m.kind == "query"]
+    return {value for part in parts for value in np.frombuffer(part[len(part) % 8 :])}
+
+
+def in_the_clear(value):
+    """Bytes that would give the value away anywhere; none so short that chance has them."""
+    candidates = [np.float64(value).tobytes(), np.float64(value).byteswap().tobytes()]
+    for slot_bits, fraction_bits in ((64, 48), (128, 64), (512, 256)):
+        scaled = round(math.ldexp(value, fraction_bits))
+        if abs(scaled) < 2 ** (slot_bits - 1):
+            candidates += [
+                scaled.to_bytes(slot_bits // 8, order, signed=True) for order in ("big", "little")
+            ]
+    return [c for c in candidates if len(c.replace(b"\0", b"").replace(b"\xff", b"")) >= 5]
+
+
+def test_the_search_finds_what_is_there(seen):
+    """The totals are in the clear: the search above must find them, or it finds nothing."""
+    messages, _ = seen
+    everything, floats = b"|".join(m.payload for m in messages), public_floats(messages)
+
+    found = 0
+    for query, _, total in rounds_of(messages):
+        values = set(total_from_bytes(total)) | set(getattr(query, "point", []))
+        assert values <= floats
+        written = [candidates[0] for value in values if (candidates := in_the_clear(value))]
+        assert all(first in everything for first in written)
+        found += len(written)
+    assert found > 50
+
+
+def test_lengths_do_not_depend_on_the_data(shards, parameters):
+    generator = np.random.default_rng(0)
+    others = [
+        (1e3 * generator.normal(size=(rows, 10)), 1e-3 * generator.normal(size=rows))
+        for rows in (7, 300, 20)
+    ]
+    parameters = parameters | {"tol": None, "max_iter": 4, "learning_rate": 1e-12}
+
+    def lengths(shards):
+        return [
+            (m.round, m.sender, m.receiver, m.kind, len(m.payload))
+            for m in fit(shards, **parameters)[0]
+        ]
+
+    assert lengths(shards) == lengths(others)
+
+
+def test_no_secret_is_reachable_from_a_fitted_estimator(shards, known_key):
+    _, est = fit(shards)
+    key = known_key._key
+    secrets = {key.p, key.q, key.hp, key.hq, int(known_key.public_key.n)}
+
+    numbers, visited, nodes = set(), set(), [est]
+    while nodes:
+        node = nodes.pop()
+        if id(node) in visited:
+            continue
+        visited.add(id(node))
+        assert not type(node).__module__.startswith(("phe", "gmpy2", "sklearn_fedphe.crypto"))
+        assert not type(node).__module__.startswith("sklearn_fedphe.protocol")
+        if isinstance(node, int):
+            numbers.add(node)
+        nodes += list(getattr(node, "__dict__", {}).values())
+        if isinstance(node, dict):
+            nodes += [*node.keys(), *node.values()]
+        elif isinstance(node, (list, tuple, set)):
+            nodes += list(node)
+        elif isinstance(node, np.ndarray):
+            assert node.size <= 10
+            nodes += node.tolist()
+
+    assert numbers
+    assert not numbers & secrets
+    assert repr(est) == "FederatedLinearRegression(key_length=2048)"

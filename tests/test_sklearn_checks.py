@@ -1,0 +1,14 @@
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_fedphe import FederatedLinearRegression
+
+
+@parametrize_with_checks(
+    [
+        FederatedLinearRegression(key_length=2048),
+        FederatedLinearRegression(key_length=2048, precondition=False),
+        FederatedLinearRegression(key_length=2048, alpha=0.5, n_clients=5, fit_intercept=False),
+    ]
+)
+def test_is_a_scikit_learn_estimator(estimator, check):
+    check(estimator)
