@@ -187,9 +187,10 @@ def _check_enough(shards: Shards) -> None:
 
 
 def _starts_with_table(shard: list[Any] | tuple[Any, ...]) -> bool:
-    if not shard:
-        return False
-    return len(getattr(shard[0], "shape", ())) > 0 or isinstance(shard[0], (list, tuple))
+    return any(
+        len(getattr(item, "shape", ())) > 0 or isinstance(item, (list, tuple))
+        for item in shard[:1]
+    )
 
 
 def _listed_names(shard: Shard) -> list[str] | None:
