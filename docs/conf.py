@@ -12,17 +12,21 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.doctest",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "templates"]
+templates_path = ["templates"]
 nitpicky = False
 
 html_theme = "pydata_sphinx_theme"
+html_title = project
+html_sidebars = {page: [] for page in ("user_guide", "security", "architecture", "benchmarks")}
+html_static_path = ["_static"]
+html_css_files = ["style.css"]
 html_show_sourcelink = False
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
 
+autodoc_typehints = "none"  # numpydoc says them, in words
 autosummary_generate = True
-numpydoc_class_members_toctree = False
-numpydoc_show_class_members = True
-numpydoc_show_inherited_class_members = False
+numpydoc_show_class_members = False
 numpydoc_validation_checks = {"PR01", "PR02", "PR03", "RT03", "GL03"}
 # Protocols are not made, and requests are scikit-learn's own.
 numpydoc_validation_exclude = {r"\.set_\w+_request$", r"\.Objective$"}
