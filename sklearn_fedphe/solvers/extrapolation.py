@@ -33,6 +33,6 @@ def extrapolate(points: Sequence[FloatArray], gradients: Sequence[FloatArray]) -
     # Columns of one length: the oldest gradients are many orders above the newest.
     lengths = np.linalg.norm(bends, axis=0)
     lengths[lengths == 0] = 1.0
-    weights = np.linalg.lstsq(bends / lengths, -last)[0] / lengths
+    weights = np.linalg.lstsq(bends / lengths, -last, rcond=None)[0] / lengths
     extrapolated: FloatArray = points[-1] + moves @ weights
     return extrapolated

@@ -66,7 +66,7 @@ def test_takes_half_the_rounds_of_either_step_of_barzilai_and_borwein(diabetes):
     Z = np.c_[(X - X.mean(axis=0)) / X.std(axis=0), np.ones(len(y))]
     objective = Quadratic(np.ones(11))
     objective.hessian = Z.T @ Z / len(y)
-    objective.minimum = np.linalg.lstsq(Z, y)[0]
+    objective.minimum = np.linalg.lstsq(Z, y, rcond=None)[0]
 
     solution = GradientDescent("auto", 1000, 1e-6).minimize(objective)
 
