@@ -30,8 +30,10 @@ def check_labels(clients: ArrayLike, n_samples: int) -> tuple[list[Hashable], ND
             f"clients has shape {labels.shape} where X has {n_samples} rows; pass one label a row."
         )
     check_kinds(labels)
-    unique, client_of_row = np.unique(np.array(labels.tolist()), return_inverse=True)
-    return unique.tolist(), client_of_row
+    # Not NumPy's unique: an array of numbers of several types would round large ones.
+    unique = sorted(set(labels.tolist()))
+    index = {label: i for i, label in enumerate(unique)}
+    return unique, np.fromiter((index[label] for label in labels), np.intp, n_samples)
 
 
 def check_kinds(labels: Iterable[object]) -> None:

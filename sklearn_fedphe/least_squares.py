@@ -12,12 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray: TypeAlias = NDArray[np.float64]
+from .typing import FloatArray
 
 _BLOCK_VALUES = 2**18
 """Values of X worked on at once: 2 MB of float64, which stays in a processor's cache."""
@@ -111,38 +110,34 @@ class LeastSquares:
         )
         return LeastSquares(self._X, residual, self._sample_weight, start=(coef, intercept))
 
-    def counts(self) -> FloatArray:
-        """Return the number of rows and the sum of weights, shape (2,)."""
-        n_rows = float(len(self._y))
-        weight = n_rows if self._sample_weight is None else float(self._sample_weight.sum())
-        return np.array([n_rows, weight])
-
     def sums(self) -> FloatArray:
-        """Return the counts, then the weighted sums of the features and of the target.
+        """Return the sum of weights, then the weighted sums of the features and the target.
 
-        Shape (n_features + 3,). Taken about the first row: a column that does not vary
-        then has an exact sum, and one far from zero loses no digits to its mean.
+        Shape (n_features + 2,). Taken about a row: a column that does not vary then has an
+        exact sum, and one far from zero loses no digits to its mean.
         """
-        n_rows, weight = self.counts()
-        pivot, target_pivot = self._X[0].astype(np.float64), self._y[0]
+        weight = self._weight()
+        pivot = 0 if self._sample_weight is None else int(np.argmax(self._sample_weight > 0))
+        center, target_center = self._X[pivot].astype(np.float64), float(self._y[pivot])
         total, target_total = np.zeros(self.n_features), 0.0
-        for X, y, sample_weight in self._blocks(pivot, target_pivot):
+        for X, y, sample_weight in self._blocks(center, target_center):
             total += sample_weight @ X
             target_total += float(sample_weight @ y)
         return np.concatenate(
-            [[n_rows, weight], weight * pivot + total, [weight * target_pivot + target_total]]
+            [[weight], weight * center + total, [weight * target_center + target_total]]
         )
 
     def squares(self, center: FloatArray, target_center: float) -> FloatArray:
-        """Return the weighted sums of squares of the features, then of the target.
+        """Return the sum of weights, then the weighted sums of squares about the centers.
 
-        Shape (n_features + 1,). The second pass of the two-pass variance (Chan, Golub
-        and LeVeque 1983): one pass over raw squares loses all digits where a mean is
-        large against its standard deviation.
+        Shape (n_features + 2,), features first, then the target. The second pass of the
+        two-pass variance (Chan, Golub and LeVeque 1983): one pass over raw squares loses
+        all digits where a mean is large against its standard deviation.
         """
-        total = np.zeros(self.n_features + 1)
+        total = np.zeros(self.n_features + 2)
+        total[0] = self._weight()
         for X, y, sample_weight in self._blocks(center, target_center):
-            total[:-1] += sample_weight @ np.square(X, out=X)
+            total[1:-1] += sample_weight @ np.square(X, out=X)
             total[-1] += sample_weight @ np.square(y)
         return total
 
@@ -172,6 +167,9 @@ class LeastSquares:
             residual_total += residual.sum()
         share = np.append(total / frame.scale, residual_total) / frame.weight
         return share[: len(point)]
+
+    def _weight(self) -> float:
+        return float(len(self._y) if self._sample_weight is None else self._sample_weight.sum())
 
     def _blocks(
         self, center: FloatArray, target_center: float

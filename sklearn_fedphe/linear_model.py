@@ -11,7 +11,16 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .parameters import check_parameters
-from .shards import Shards, check_shards, cut_by_client, cut_in_blocks, given_shards, is_shards
+from .shards import (
+    Shards,
+    check_shards,
+    check_table,
+    cut_by_client,
+    cut_in_blocks,
+    is_shards,
+    labelled,
+    naming,
+)
 from .training import train
 
 
@@ -48,7 +57,9 @@ class FederatedLinearRegression(RegressorMixin, BaseEstimator):
         its own. Needs ``tol=None`` and ``alpha=0``.
     precondition : bool, default=True
         Take gradients in features and target standardised by their common mean and
-        deviation, found by two secure sums. Does not change the optimum, only the way.
+        deviation, found by two secure sums. Does not change the optimum, only the way there.
+        Without, `tol` is about the gradient in the user's units, and features of very
+        different sizes or of large means may meet it far from the optimum.
     n_clients : int, default=3
         Blocks that `fit(X, y)` cuts the rows in. Not used by the other forms of `fit`.
     key_length : int, default=3072
@@ -88,9 +99,15 @@ class FederatedLinearRegression(RegressorMixin, BaseEstimator):
     Notes
     -----
     *Reveals*, to all parties: the labels of the clients, and totals over all clients - the
-    number of rows, the sum of weights, with `precondition` means and variances, and the
-    gradient of each iteration. The gradients determine X^T y and X^T X of the pooled rows.
-    See the security page for what that allows and what collusion breaks.
+    sum of weights (the number of rows where there are none), the mean square of each
+    feature and of the target, with `precondition` and an intercept their means, the
+    gradient of each iteration, and with ``init="local"`` the mean of the clients' own
+    models. The gradients determine X^T y and X^T X of the pooled rows. See the security
+    page for what that allows and what collusion breaks.
+
+    Where the rows do not determine the coefficients, those of least norm are found: in
+    standardised features, or without `precondition` in the user's units, where the
+    intercept counts as a coefficient of its own.
 
     Features and target between 1e-30 and 1e30 in size are carried without loss.
 
@@ -214,14 +231,18 @@ class FederatedLinearRegression(RegressorMixin, BaseEstimator):
         if not is_shards(X):
             return float(super().score(X, y, sample_weight))
         _refuse_beside_shards(y=y, sample_weight=sample_weight)
-        shards = list(given_shards(X).values())
-        weights = [shard[2] if len(shard) == 3 else np.ones(len(shard[1])) for shard in shards]
+        y_true, y_pred, weights = [], [], []
+        for label, given in labelled(X).items():
+            with naming(label):
+                shard = check_table(self, *given)
+                y_true.append(shard.y)
+                y_pred.append(self.predict(given[0]))
+            own = shard.sample_weight
+            weights.append(np.ones(len(shard.y)) if own is None else own)
+        if not y_true:
+            raise ValueError("No shards to score; pass (X, y) for at least one client.")
         return float(
-            r2_score(
-                np.concatenate([shard[1] for shard in shards]),
-                np.concatenate([self.predict(shard[0]) for shard in shards]),
-                sample_weight=np.concatenate(weights),
-            )
+            r2_score(*map(np.concatenate, (y_true, y_pred)), sample_weight=np.concatenate(weights))
         )
 
     def _check_data(self, X: Any, y: Any, clients: Any, sample_weight: Any) -> Shards:

@@ -5,7 +5,7 @@ A *shard* is what one client holds. Errors name the client by its label.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -16,10 +16,8 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
 from .labels import check_kinds, check_labels
-
-FloatArray: TypeAlias = NDArray[np.float64]
-
-MIN_CLIENTS = 3
+from .protocol import MIN_CLIENTS
+from .typing import FloatArray
 
 
 @dataclass(frozen=True)
@@ -39,14 +37,6 @@ class Shard:
     sample_weight: FloatArray | None
     feature_names: NDArray[np.object_] | None
 
-    def __post_init__(self) -> None:
-        weights = self.sample_weight
-        if weights is not None and not weights.any():
-            raise ValueError(
-                "all sample weights are zero, so that it would add nothing and leave fewer "
-                "clients to hide among than it seems; leave it out."
-            )
-
     def take(self, rows: slice | NDArray[np.intp]) -> Shard:
         """Return a shard of some of the rows: a view for a slice, else a copy."""
         weights = None if self.sample_weight is None else self.sample_weight[rows]
@@ -57,32 +47,32 @@ Shards: TypeAlias = dict[Hashable, Shard]
 
 
 def is_shards(X: Any) -> bool:
-    """Tell shards from a table: a mapping, an iterator, or a list of tuples of tables."""
-    if hasattr(X, "shape"):  # a table; SciPy's dictionary of keys is a mapping too
+    """Tell shards from a table: a mapping, an iterable, or a list of tuples of tables."""
+    if hasattr(X, "shape") or hasattr(X, "__array__"):  # SciPy has mappings that are tables
         return False
-    if isinstance(X, (Mapping, Iterator)):
-        return True
-    return isinstance(X, (list, tuple)) and (
-        not X or any(isinstance(shard, (list, tuple)) and _starts_with_table(shard) for shard in X)
+    if not isinstance(X, (list, tuple)):
+        return isinstance(X, Iterable) and not isinstance(X, (str, bytes))
+    return not X or any(
+        isinstance(shard, (list, tuple)) and _starts_with_table(shard) for shard in X
     )
 
 
-def given_shards(shards: Any) -> dict[Hashable, tuple[Any, ...]]:
+def labelled(shards: Any) -> dict[Hashable, tuple[Any, ...]]:
     """Label shards by the keys of a mapping or else by their position, and check arity."""
     pairs = shards.items() if isinstance(shards, Mapping) else enumerate(shards)
-    labelled = dict(pairs)
-    check_kinds(labelled)
-    for label, shard in labelled.items():
+    by_label = dict(pairs)
+    check_kinds(by_label)
+    for label, shard in by_label.items():
         if not isinstance(shard, (list, tuple)) or len(shard) not in (2, 3):
             got = f"{len(shard)} items" if isinstance(shard, (list, tuple)) else type(shard)
             raise ValueError(
                 f"client {label!r}: a shard is (X, y) or (X, y, sample_weight), got {got}."
             )
-    return labelled
+    return by_label
 
 
 def check_shards(estimator: BaseEstimator, shards: Any) -> Shards:
-    """Check shards given as such.
+    """Check shards to fit.
 
     Raises
     ------
@@ -91,12 +81,11 @@ def check_shards(estimator: BaseEstimator, shards: Any) -> Shards:
         where the columns of two clients differ, or fewer than three clients are there.
     """
     checked: Shards = {}
-    for label, shard in given_shards(shards).items():
-        with _naming(label):
-            checked[label] = _check_table(estimator, *shard)
+    for label, shard in labelled(shards).items():
+        with naming(label):
+            checked[label] = check_table(estimator, *shard)
             _check_same_columns(label, checked)
-    _check_enough(checked)
-    return checked
+    return _check_federation(checked)
 
 
 def cut_by_client(
@@ -106,23 +95,21 @@ def cut_by_client(
 
     The rows of a client that stand together are not copied.
     """
-    table = _check_table(estimator, X, y, sample_weight)
+    table = check_table(estimator, X, y, sample_weight)
     labels, client_of_row = check_labels(clients, len(table.y))
     rows = [np.flatnonzero(client_of_row == i) for i in range(len(labels))]
     shards: Shards = {}
     for label, own in zip(labels, rows, strict=True):
         together = own[-1] - own[0] + 1 == len(own)
-        with _naming(label):
-            shards[label] = table.take(slice(own[0], own[-1] + 1) if together else own)
-    _check_enough(shards)
-    return shards
+        shards[label] = table.take(slice(own[0], own[-1] + 1) if together else own)
+    return _check_federation(shards)
 
 
 def cut_in_blocks(
     estimator: BaseEstimator, X: Any, y: Any, n_clients: int, sample_weight: Any
 ) -> Shards:
     """Check one table and cut it in contiguous blocks of about equal size, without a copy."""
-    table = _check_table(estimator, X, y, sample_weight)
+    table = check_table(estimator, X, y, sample_weight)
     n_samples = len(table.y)
     if n_samples < n_clients:
         raise ValueError(
@@ -130,15 +117,13 @@ def cut_in_blocks(
             "a row; pass more rows or fewer clients."
         )
     edges = [n_samples * i // n_clients for i in range(n_clients + 1)]
-    shards: Shards = {}
-    for i in range(n_clients):
-        with _naming(i):
-            shards[i] = table.take(slice(edges[i], edges[i + 1]))
-    _check_enough(shards)
-    return shards
+    return _check_federation(
+        {i: table.take(slice(edges[i], edges[i + 1])) for i in range(n_clients)}
+    )
 
 
-def _check_table(estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any = None) -> Shard:
+def check_table(estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any = None) -> Shard:
+    """Check one table's X, y and weights, as scikit-learn does."""
     # A clone takes the attributes that validation sets: a fit that fails leaves none behind.
     probe = clone(estimator)
     X, y = validate_data(probe, X, y, dtype=[np.float64, np.float32], y_numeric=True)
@@ -176,7 +161,13 @@ def _check_same_columns(label: Hashable, shards: Shards) -> None:
         )
 
 
-def _check_enough(shards: Shards) -> None:
+def _check_federation(shards: Shards) -> Shards:
+    for label, shard in shards.items():
+        if shard.sample_weight is not None and not shard.sample_weight.any():
+            raise ValueError(
+                f"client {label!r}: all sample weights are zero, so that it would add nothing and "
+                "leave fewer clients to hide among than it seems; leave it out."
+            )
     if len(shards) < MIN_CLIENTS:
         raise ValueError(
             f"{len(shards)} clients are here ({list(shards)}), and at least {MIN_CLIENTS} are "
@@ -184,6 +175,7 @@ def _check_enough(shards: Shards) -> None:
             "If cross-validation took clients away, use folds that leave rows of at least "
             f"{MIN_CLIENTS} clients to train on."
         )
+    return shards
 
 
 def _starts_with_table(shard: list[Any] | tuple[Any, ...]) -> bool:
@@ -198,7 +190,7 @@ def _listed_names(shard: Shard) -> list[str] | None:
 
 
 @contextmanager
-def _naming(label: Hashable) -> Iterator[None]:
+def naming(label: Hashable) -> Iterator[None]:
     """Put the client's label before the text of an error about its rows."""
     try:
         yield

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_squared_error
@@ -21,8 +20,7 @@ from .linear_model import FederatedLinearRegression
 from .protocol import Message, observe
 from .protocol.messages import n_ciphertexts, total_from_bytes
 from .protocol.queries import GradientQuery, query_from_bytes
-
-FloatArray: TypeAlias = NDArray[np.float64]
+from .typing import FloatArray
 
 HOSPITALS = ("Hospital 1", "Hospital 2", "Hospital 3")
 N_PATIENTS = 130
@@ -111,7 +109,7 @@ def run_study(max_iter: int, key_length: int) -> Study:
     pooled = LinearRegression().fit(
         *(np.concatenate(part) for part in zip(*shards.values(), strict=True))
     )
-    displacements = _displacements(messages, X_test.shape[1])
+    displacements = _displacements(messages, together)
     coefs = together.client_coef_ - displacements[-1, :-1]
     intercepts = together.client_intercept_ - displacements[-1, -1]
     errors = [
@@ -149,13 +147,14 @@ def _fit(
     )
 
 
-def _displacements(messages: list[Message], n_features: int) -> FloatArray:
+def _displacements(messages: list[Message], estimator: FederatedLinearRegression) -> FloatArray:
     """Where the steps led, from what was broadcast: shape (max_iter + 1, n_features + 1)."""
-    heard = [message for message in messages if message.receiver == HOSPITALS[0]]
-    points, gradient = [], np.empty(0)
-    for question, reply in zip(heard[::2], heard[1::2], strict=True):
-        query = query_from_bytes(question.payload, n_features)
-        if isinstance(query, GradientQuery):
-            points.append(query.point)
-            gradient = total_from_bytes(reply.payload)
-    return np.array([*points, points[-1] - LEARNING_RATE * gradient])
+    heard = [message.payload for message in messages if message.receiver == HOSPITALS[0]]
+    queries = [query_from_bytes(data, estimator.n_features_in_) for data in heard[::2]]
+    points = [
+        np.append(*query.frame.to_raw(query.point))
+        for query in queries
+        if isinstance(query, GradientQuery)
+    ]
+    mean_start = total_from_bytes(heard[-1]) / len(HOSPITALS)
+    return np.array([*points, np.append(estimator.coef_, estimator.intercept_) - mean_start])

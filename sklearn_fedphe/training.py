@@ -43,7 +43,7 @@ def train(estimator: FederatedLinearRegression, shards: Shards) -> dict[str, Any
     solution = _solver(estimator, _print if estimator.verbose else None).minimize(objective)
     if not solution.converged and estimator.tol is not None:
         _warn_not_converged(estimator)
-    coef, intercept = objective.frame.to_raw(solution.point)
+    coef, intercept = objective.to_raw(solution.point)
     fitted: dict[str, Any] = {"coef_": coef, "intercept_": intercept}
     if estimator.init == "local":
         starts = [own.start for own in rows.values()]
@@ -85,7 +85,7 @@ def _train_alone(
         solution = _solver(estimator).minimize(objective)
     except ValueError as error:
         raise ValueError(f"client {label!r}, training alone: {error}") from error
-    return rows.shifted(*objective.frame.to_raw(solution.point))
+    return rows.shifted(*objective.to_raw(solution.point))
 
 
 def _warn_not_converged(estimator: FederatedLinearRegression) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from sklearn_fedphe import FederatedLinearRegression
 from sklearn_fedphe.protocol import ring
+from sklearn_fedphe.solvers.gradient_descent import BarzilaiBorwein
 
 X, y = np.random.default_rng(0).normal(size=(30, 3)), np.arange(30.0)
 
@@ -176,6 +177,29 @@ def test_nothing_beside_shards_when_scoring():
         est.score(shards(), y, sample_weight=y)
 
 
+SCORED = {
+    "none": ([], ValueError, "No shards to score; pass"),
+    "misaligned": (shards((X[:6], y[:5])), ValueError, "client 1: Found input variables with inc"),
+    "negative weight": (
+        shards((X[:6], y[:6], -y[:6])),
+        ValueError,
+        "client 1: sample_weight must",
+    ),
+    "no y": (shards((X[:6], None)), ValueError, "client 1: .*requires y to be passed"),
+    "four items": (shards((X[:6], y[:6], None, 1)), ValueError, "client 1: a shard is"),
+    "features": (shards((X[:6, :2], y[:6])), ValueError, "client 1: X has 2 features, but"),
+}
+
+
+@pytest.mark.parametrize(("given", "error", "text"), SCORED.values(), ids=SCORED)
+def test_bad_shards_to_score(given, error, text):
+    est = FederatedLinearRegression()
+    est.coef_, est.intercept_, est.n_features_in_ = np.ones(3), 0.0, 3
+
+    with pytest.raises(error, match=text):
+        est.score(given)
+
+
 PARAMETERS = {
     "solver": ("newton", ValueError, "solver='newton' does not exist; .*: 'gradient_descent'"),
     "init": ("ones", ValueError, "init='ones' does not exist; choose one of: 'zeros', 'local'"),
@@ -257,21 +281,46 @@ class TestWithAKey:
             ValueError, "client 0, training alone: learning_rate=30.0 diverges", X, y, est=est
         )
 
-    def test_value_too_large_for_its_slot(self):
-        bad = {"A": shards()[0], "B": (X[:6], y[:6] + 1e30), "C": shards()[2]}
-        assert_refused(
-            OverflowError,
-            r"^client 'B' would send a value of up to 2\*\*99 where this ring carries less than "
-            r"2\*\*61; rescale X and y, or pass precondition=True\.$",
-            bad,
-            est=FederatedLinearRegression(precondition=False, key_length=2048),
-        )
-        bad["B"] = (X[:6], y[:6] * 1e80)
+    @pytest.mark.parametrize("precondition", [True, False])
+    def test_value_too_large_for_its_slot(self, precondition):
+        bad = {"A": shards()[0], "B": (X[:6], y[:6] * 1e80), "C": shards()[2]}
         assert_refused(
             OverflowError,
             r"^client 'B' would send a value of up to 2\*\*\d+ where this ring carries less than "
-            r"2\*\*253; rescale X and y\.$",
+            r"2\*\*253; rescale X, y or sample_weight\.$",
             bad,
+            est=FederatedLinearRegression(precondition=precondition, key_length=2048),
+        )
+
+    def test_weights_too_large_or_too_small(self):
+        for weight, error, text in [
+            (1e80, OverflowError, "client 0 would send .*; rescale X, y or sample_weight"),
+            (1e-80, ValueError, "All sample weights together round to zero; multiply them by"),
+        ]:
+            assert_refused(error, text, X, y, sample_weight=np.full(30, weight))
+
+    @pytest.mark.parametrize("precondition", [True, False])
+    def test_gradient_too_large_for_its_slot(self, precondition, monkeypatch):
+        """Barzilai-Borwein steps do not get there by themselves: push them."""
+        monkeypatch.setattr(BarzilaiBorwein, "length", lambda *_: 1e30)
+        remedy = "use a smaller learning_rate" if precondition else "pass precondition=True"
+        assert_refused(
+            OverflowError,
+            r"^client 0 would send a value of up to 2\*\*\d+ where this ring carries less than "
+            rf"2\*\*{13 if precondition else 61}; {remedy}",
+            X,
+            y,
+            est=FederatedLinearRegression(precondition=precondition, key_length=2048),
+        )
+
+    @pytest.mark.parametrize("init", ["zeros", "local"])
+    @pytest.mark.parametrize("learning_rate", [1e155, 1e308])
+    def test_last_step_that_leaves_the_range_of_numbers(self, init, learning_rate):
+        est = FederatedLinearRegression(
+            learning_rate=learning_rate, max_iter=1, tol=None, init=init, key_length=2048
+        )
+        assert_refused(
+            ValueError, "diverges: by iteration 1 the gradient's norm sends", X, y, est=est
         )
 
     def test_a_failed_fit_leaves_the_earlier_one(self):

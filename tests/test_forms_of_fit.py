@@ -53,6 +53,7 @@ def test_the_forms_give_the_same_model(federation, cut):
     assert_same(from_shards, fit(tuple(shards)))
     assert_same(from_shards, fit(shard for shard in shards))
     assert_same(from_shards, fit(dict(zip("ABCDEF", shards, strict=False))))
+    assert_same(from_shards, fit(dict(enumerate(shards)).values()))
     assert_same(from_shards, fit(X, y, clients=labels, sample_weight=weights))
 
 
@@ -129,6 +130,14 @@ def test_labels_of_every_kind(diabetes, labels):
 
     assert est.clients_.tolist() in ([1, 2, 3], ["a", "b", "c"])
     np.testing.assert_allclose(est.coef_, LinearRegression().fit(X, y).coef_, rtol=1e-6)
+
+
+def test_labels_are_not_rounded_to_one_type(diabetes):
+    X, y = diabetes[0][:441], diabetes[1][:441]
+
+    est = fit(X, y, clients=[2**53, 2**53 + 1, 1.5] * 147)
+
+    assert est.n_clients_ == 3
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])

@@ -44,9 +44,9 @@ def test_study_compares_with_the_pooled_fit(study):
 
 
 def test_study_counts_what_travelled(study):
-    # Counts, 50 gradients of 11 numbers, the mean start of 11 numbers in slots of 512 bits.
+    # 50 gradients of 11 numbers; 12 squares before and 11 of the mean start, in wide slots.
     assert study.traffic.rounds == 52
-    assert study.traffic.ciphertexts == 3 * (1 + 50 + 3)
+    assert study.traffic.ciphertexts == 3 * (3 + 50 + 3)
     assert study.traffic.encrypted_bytes == 3 * 52 * 25 + study.traffic.ciphertexts * 768
     assert study.traffic.public_bytes > 0
 

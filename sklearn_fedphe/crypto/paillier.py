@@ -25,6 +25,11 @@ from .fixed_point import EncodedVector, FixedPoint
 from .obfuscation import Obfuscator
 
 
+def ciphertext_bytes(key_length: int) -> int:
+    """Return the length of a ciphertext under a key of so many bits: that of n**2."""
+    return (2 * key_length + 7) // 8
+
+
 class PublicKey:
     """Encrypts. What a client is given.
 
@@ -60,8 +65,8 @@ class PublicKey:
 
     @property
     def ciphertext_bytes(self) -> int:
-        """Length of one ciphertext, the same for all: that of n**2."""
-        return (2 * self.key_length + 7) // 8
+        """Length of one ciphertext, the same for all."""
+        return ciphertext_bytes(self.key_length)
 
     @cached_property
     def fingerprint(self) -> bytes:

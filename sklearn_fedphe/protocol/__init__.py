@@ -2,10 +2,12 @@
 
 from .messages import KEY_HOLDER, Message
 from .objective import FederatedLeastSquares, OwnSum
+from .parties import MIN_CLIENTS
 from .ring import RingSum, form_ring, observe
 
 __all__ = [
     "KEY_HOLDER",
+    "MIN_CLIENTS",
     "FederatedLeastSquares",
     "Message",
     "OwnSum",

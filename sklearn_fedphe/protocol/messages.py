@@ -11,20 +11,29 @@ from __future__ import annotations
 import struct
 from collections.abc import Hashable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Literal
 
 import numpy as np
 from gmpy2 import mpz
-from numpy.typing import NDArray
 
 from ..crypto.fixed_point import FixedPoint
-from ..crypto.paillier import EncryptedVector, PublicKey
+from ..crypto.paillier import EncryptedVector, PublicKey, ciphertext_bytes
+from ..typing import FloatArray
 
 _VERSION = 1
 _HEADER = struct.Struct("<B16sII")  # version, fingerprint of the key, values, terms
 
-KEY_HOLDER = "key holder"
-"""Stands for the key holder as sender or receiver; clients stand by their labels."""
+
+class _Role(Enum):
+    KEY_HOLDER = "key holder"
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+KEY_HOLDER = _Role.KEY_HOLDER
+"""Stands for the key holder as sender or receiver; no label of a client equals it."""
 
 
 @dataclass(frozen=True)
@@ -101,14 +110,14 @@ def running_sum_from_bytes(
 
 def n_ciphertexts(running_sum: bytes, key_length: int) -> int:
     """Return the number of ciphertexts in a running sum under a key of so many bits."""
-    return (len(running_sum) - _HEADER.size) // (key_length // 4)
+    return (len(running_sum) - _HEADER.size) // ciphertext_bytes(key_length)
 
 
-def total_to_bytes(total: NDArray[np.float64]) -> bytes:
+def total_to_bytes(total: FloatArray) -> bytes:
     """Serialise a decrypted total."""
     return total.astype("<f8").tobytes()
 
 
-def total_from_bytes(data: bytes) -> NDArray[np.float64]:
+def total_from_bytes(data: bytes) -> FloatArray:
     """Parse a decrypted total."""
     return np.frombuffer(data, "<f8").astype(np.float64)

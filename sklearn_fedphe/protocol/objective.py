@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..least_squares import Frame, LeastSquares
+from ..typing import FloatArray
 from .parties import answer
 from .queries import (
-    CountsQuery,
     GradientQuery,
     Query,
     Slots,
@@ -18,9 +17,6 @@ from .queries import (
     StartQuery,
     SumsQuery,
 )
-
-FloatArray: TypeAlias = NDArray[np.float64]
-
 
 _EPSILON = float(np.finfo(np.float64).eps)
 _CONSTANT = 16 * _EPSILON
@@ -73,8 +69,13 @@ class FederatedLeastSquares:
     """Half the mean squared error plus the Ridge penalty, over the rows of all clients.
 
     ``(sum(weight * (X @ coef + intercept - y)**2) + alpha * |coef|**2) / (2 * sum(weight))``
-    as a function of a point in `frame`. Its minimum is where scikit-learn's `Ridge` has it.
-    Nothing but totals enters, so that every party can follow every step.
+    as a function of a point. Its minimum is where scikit-learn's `Ridge` has it. Nothing
+    but totals enters, so that every party can follow every step.
+
+    With `precondition`, a point is one of a standardised `Frame`: features and target
+    are centered and scaled, so that the Hessian's diagonal is 1. Without, a point is the
+    coefficients and the intercept in the user's units; it still travels in a frame that
+    scales, by powers of two, so that slots fit every unit and no rounding is added.
 
     Parameters
     ----------
@@ -85,17 +86,20 @@ class FederatedLeastSquares:
     fit_intercept : bool
         Whether there is an intercept, the last unknown.
     precondition : bool
-        Work in a standardised frame, which takes two secure sums to find.
+        Whether a point is one of a standardised frame.
     alpha : float
         The Ridge penalty, on coefficients in the user's units.
 
     Attributes
     ----------
-    frame : Frame
-        Reveals, where standardised: the number of rows, the sum of weights, and mean and
-        variance of each feature and of the target, over all clients.
     n_unknowns : int
         Length of a point.
+
+    Notes
+    -----
+    *Reveals*, to find the frame: the sum of weights and the mean square of each feature
+    and of the target, over all clients; with `precondition` and an intercept, their means,
+    and the squares are about these.
     """
 
     def __init__(
@@ -103,17 +107,31 @@ class FederatedLeastSquares:
     ) -> None:
         self._sums = sums
         self._n_features = n_features
-        self._fit_intercept = fit_intercept
         self._alpha = alpha
-        self._slots = Slots.STANDARD if precondition else Slots.RAW
         self.n_unknowns = n_features + fit_intercept
-        self.frame = self._standard_frame() if precondition else self._raw_frame()
+        center = self._means() if precondition and fit_intercept else np.zeros(n_features + 1)
+        weight, *squares = sums.sum(SquaresQuery(center[:-1], float(center[-1])))
+        _check_weight(weight)
+        mean_squares = np.array(squares) / weight
+        find_frame = self._standard_frame if precondition else self._raw_frame
+        self._frame = find_frame(weight, center, mean_squares)
+        self._slots = Slots.STANDARD if precondition else Slots.LONG
+        # What one unit of an unknown is in the frame, and what the frame's loss is worth.
+        self._stretch, self._loss_unit = np.ones(self.n_unknowns), 1.0
+        self._curvature = float(np.isfinite(self._frame.scale).sum() + fit_intercept)
+        if not precondition:
+            scale = np.append(self._frame.scale, 1.0)[: self.n_unknowns]
+            self._stretch = scale / self._frame.target_scale
+            self._loss_unit = self._frame.target_scale**2
+            self._curvature = float(mean_squares[:-1].sum() + n_features * alpha / weight)
+            self._curvature += fit_intercept
 
     @property
     def resolution(self) -> float:
         """Gradient norm that the rounding of all clients' answers can amount to."""
         rounding = 0.5 * 2.0**-self._slots.fraction_bits
-        return self._sums.n_clients * rounding * float(np.sqrt(self.n_unknowns))
+        units = self._loss_unit * float(np.linalg.norm(self._stretch))
+        return self._sums.n_clients * rounding * units
 
     def gradient(self, point: FloatArray) -> FloatArray:
         """Return the gradient: one secure sum, and the penalty, which is public.
@@ -121,55 +139,62 @@ class FederatedLeastSquares:
         Parameters
         ----------
         point : ndarray of shape (n_unknowns,)
-            In the coordinates of `frame`.
+            Where.
 
         Returns
         -------
         ndarray of shape (n_unknowns,)
             The gradient over the rows of all clients.
         """
-        total = self._sums.sum(GradientQuery(point, self.frame, self._slots))
-        penalty = self._alpha / self.frame.weight * point[: self._n_features]
-        total[: self._n_features] += penalty / self.frame.scale**2
-        return total
+        p, frame = self._n_features, self._frame
+        point = point * self._stretch
+        total = self._sums.sum(GradientQuery(point, frame, self._slots))
+        total[:p] += self._alpha / frame.weight * point[:p] / frame.scale**2
+        gradient: FloatArray = self._loss_unit * self._stretch * total
+        return gradient
 
     def curvature_bound(self) -> float:
-        """Trace of the Hessian; in the raw frame, one secure sum."""
-        if self._slots is Slots.STANDARD:
-            diagonal = float(np.isfinite(self.frame.scale).sum())
-        else:
-            squares = self._sums.sum(SquaresQuery(self.frame.center, 0.0))
-            diagonal = float(squares[:-1].sum() + self._n_features * self._alpha)
-            diagonal /= self.frame.weight
+        """Return the trace of the Hessian."""
         # All columns zero and no intercept: any step will do.
-        return diagonal + self._fit_intercept or 1.0
+        return self._curvature or 1.0
+
+    def to_raw(self, point: FloatArray) -> tuple[FloatArray, float]:
+        """Return the coefficients and the intercept in the user's units."""
+        return self._frame.to_raw(point * self._stretch)
 
     def mean_start(self) -> tuple[FloatArray, float]:
-        """Mean over the clients of the models they started from: one secure sum."""
+        """Return the mean of the models that the clients started from: one secure sum."""
         mean = self._sums.sum(StartQuery()) / self._sums.n_clients
         return mean[:-1], float(mean[-1])
 
-    def _raw_frame(self) -> Frame:
-        """Return the user's own units. One secure sum: the counts."""
-        weight = float(self._sums.sum(CountsQuery())[1])
-        return Frame(np.zeros(self._n_features), np.ones(self._n_features), 0.0, 1.0, weight)
+    def _means(self) -> FloatArray:
+        """Return the means of the features, then of the target: one secure sum."""
+        weight, *totals = self._sums.sum(SumsQuery())
+        _check_weight(weight)
+        means: FloatArray = np.array(totals) / weight
+        return means
 
-    def _standard_frame(self) -> Frame:
-        """Center and scale features and target, so that the Hessian's diagonal is 1.
+    def _raw_frame(self, weight: float, center: FloatArray, mean_squares: FloatArray) -> Frame:
+        scale = np.exp2(np.round(np.log2(np.sqrt(np.where(mean_squares, mean_squares, 1.0)))))
+        return Frame(center[:-1], scale[:-1], 0.0, float(scale[-1]), weight)
 
-        Without an intercept nothing is centered. The penalty is part of the Hessian, so
-        that a feature of tiny scale under a large `alpha` is no worse off than others.
+    def _standard_frame(
+        self, weight: float, center: FloatArray, mean_squares: FloatArray
+    ) -> Frame:
+        """Return the frame in which the Hessian's diagonal is 1.
+
+        The penalty is part of the Hessian, so that a feature of tiny scale under a large
+        `alpha` is no worse off than others.
         """
-        center, target_center = np.zeros(self._n_features), 0.0
-        if self._fit_intercept:
-            totals = self._sums.sum(SumsQuery())
-            weight = float(totals[1])
-            center, target_center = totals[2:-1] / weight, float(totals[-1]) / weight
-        else:
-            weight = float(self._sums.sum(CountsQuery())[1])
-        mean_squares = self._sums.sum(SquaresQuery(center, target_center)) / weight
-        varies = mean_squares > (_CONSTANT * np.append(center, target_center)) ** 2
-        scale = np.full(self._n_features, np.inf)
-        scale[varies[:-1]] = np.sqrt(mean_squares[:-1][varies[:-1]] + self._alpha / weight)
-        target_scale = float(np.sqrt(mean_squares[-1])) if varies[-1] else 1.0
-        return Frame(center, scale, target_center, target_scale, weight)
+        varies = mean_squares > (_CONSTANT * center) ** 2
+        scale = np.where(varies, np.sqrt(mean_squares), np.inf)
+        scale[:-1] = np.hypot(scale[:-1], np.sqrt(self._alpha / weight))
+        target_scale = float(scale[-1]) if varies[-1] else 1.0
+        return Frame(center[:-1], scale[:-1], float(center[-1]), target_scale, weight)
+
+
+def _check_weight(weight: float) -> None:
+    if weight <= 0:
+        raise ValueError(
+            "All sample weights together round to zero; multiply them by a common factor."
+        )

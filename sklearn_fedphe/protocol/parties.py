@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..crypto.paillier import PrivateKey, PublicKey
 from ..least_squares import LeastSquares
+from ..typing import FloatArray
 from .messages import running_sum_from_bytes, running_sum_to_bytes, total_to_bytes
 from .queries import (
-    CountsQuery,
     Query,
     SquaresQuery,
     StartQuery,
@@ -23,14 +22,15 @@ from .queries import (
     query_from_bytes,
 )
 
+MIN_CLIENTS = 3
+"""Of 2, each would subtract its own part from the total and read the other's."""
 
-def answer(query: Query, rows: LeastSquares) -> NDArray[np.float64]:
+
+def answer(query: Query, rows: LeastSquares) -> FloatArray:
     """Compute what a query asks for from one client's rows. Run by that client alone."""
     # Values past the range of float64 become infinite here and are refused on encoding.
     with np.errstate(over="ignore", invalid="ignore"):
         match query:
-            case CountsQuery():
-                return rows.counts()
             case SumsQuery():
                 return rows.sums()
             case StartQuery():
@@ -53,12 +53,13 @@ class Client:
     public_key : PublicKey
         The key holder's.
     n_clients : int
-        How many clients take part; guard bits are sized for them.
+        How many clients take part, at least `MIN_CLIENTS`; guard bits are sized for them.
     """
 
     def __init__(
         self, label: Hashable, rows: LeastSquares, public_key: PublicKey, n_clients: int
     ) -> None:
+        _check_enough(n_clients)
         self.label = label
         self._rows = rows
         self._public_key = public_key
@@ -116,6 +117,7 @@ class KeyHolder:
     """
 
     def __init__(self, private_key: PrivateKey, n_clients: int, n_features: int) -> None:
+        _check_enough(n_clients)
         self._private_key = private_key
         self._n_clients = n_clients
         self.n_features = n_features
@@ -154,3 +156,11 @@ class KeyHolder:
                 "client once."
             )
         return total_to_bytes(layout.decode(self._private_key.decrypt(encrypted)))
+
+
+def _check_enough(n_clients: int) -> None:
+    if n_clients < MIN_CLIENTS:
+        raise ValueError(
+            f"A ring of {n_clients} clients, where at least {MIN_CLIENTS} are needed: of 2, each "
+            "would subtract its own part from the total and read the other's."
+        )

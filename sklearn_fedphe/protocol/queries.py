@@ -13,12 +13,10 @@ from enum import Enum
 from typing import ClassVar, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..crypto.fixed_point import FixedPoint
 from ..least_squares import Frame
-
-FloatArray: TypeAlias = NDArray[np.float64]
+from ..typing import FloatArray
 
 _VERSION = 1
 _HEADER = struct.Struct("<BBBI")  # version, kind, slots, number of floats
@@ -28,13 +26,14 @@ class Slots(Enum):
     """How wide the slots of an answer are, and what to do where a value does not fit.
 
     STANDARD carries gradients in a standardised frame, where each client's share is about
-    1 or less; RAW gradients in the user's units; WIDE sums and squares in those units,
-    for features and targets between 1e-30 and 1e30 in size.
+    1 or less; LONG gradients where features are scaled and not centered, and what tells
+    them apart can be small; WIDE sums and squares in the user's units, of features and
+    targets between 1e-30 and 1e30 in size.
     """
 
     STANDARD = (64, 48, "use a smaller learning_rate, or learning_rate='auto'")
-    RAW = (128, 64, "rescale X and y, or pass precondition=True")
-    WIDE = (512, 256, "rescale X and y")
+    LONG = (128, 64, "pass precondition=True")
+    WIDE = (512, 256, "rescale X, y or sample_weight")
 
     def __init__(self, slot_bits: int, fraction_bits: int, remedy: str) -> None:
         self.slot_bits = slot_bits
@@ -47,15 +46,8 @@ class Slots(Enum):
 
 
 @dataclass(frozen=True)
-class CountsQuery:
-    """Ask for the number of rows and the sum of weights."""
-
-    slots: ClassVar[Slots] = Slots.WIDE
-
-
-@dataclass(frozen=True)
 class SumsQuery:
-    """Ask for the counts and the weighted sums of the features and of the target."""
+    """Ask for the sum of weights and the weighted sums of the features and of the target."""
 
     slots: ClassVar[Slots] = Slots.WIDE
 
@@ -69,7 +61,7 @@ class StartQuery:
 
 @dataclass(frozen=True)
 class SquaresQuery:
-    """Ask for the weighted sums of squares of the features and of the target.
+    """Ask for the sum of weights and the weighted sums of squares about the given centers.
 
     Parameters
     ----------
@@ -92,7 +84,7 @@ class GradientQuery:
     point : ndarray of shape (n_features,) or (n_features + 1,)
     frame : Frame
     slots : Slots
-        STANDARD where the frame is standardised, else RAW.
+        STANDARD where the frame is standardised, else LONG.
     """
 
     point: FloatArray
@@ -100,10 +92,9 @@ class GradientQuery:
     slots: Slots
 
 
-Query: TypeAlias = CountsQuery | SumsQuery | StartQuery | SquaresQuery | GradientQuery
+Query: TypeAlias = SumsQuery | StartQuery | SquaresQuery | GradientQuery
 
 _KINDS: tuple[type[Query], ...] = (
-    CountsQuery,
     SumsQuery,
     StartQuery,
     SquaresQuery,
@@ -115,14 +106,12 @@ _SLOTS = tuple(Slots)
 def answer_size(query: Query, n_features: int) -> int:
     """Return the number of values that answer a query."""
     match query:
-        case CountsQuery():
-            return 2
-        case SumsQuery():
-            return n_features + 3
         case GradientQuery(point):
             return len(point)
-        case _:
+        case StartQuery():
             return n_features + 1
+        case _:
+            return n_features + 2
 
 
 def query_to_bytes(query: Query) -> bytes:
@@ -162,11 +151,11 @@ def query_from_bytes(data: bytes, n_features: int) -> Query:
 
 def _parse(kind: int, slots: Slots, floats: FloatArray, n_features: int) -> Query | None:
     p = n_features
-    if kind < 3 and len(floats) == 0:
-        return (CountsQuery, SumsQuery, StartQuery)[kind]()
-    if kind == 3 and len(floats) == p + 1:
+    if kind < 2 and len(floats) == 0:
+        return (SumsQuery, StartQuery)[kind]()
+    if kind == 2 and len(floats) == p + 1:
         return SquaresQuery(floats[:p], float(floats[p]))
-    if kind == 4 and len(floats) in (3 * p + 3, 3 * p + 4):
+    if kind == 3 and len(floats) in (3 * p + 3, 3 * p + 4):
         target_center, target_scale, weight = floats[2 * p : 2 * p + 3].tolist()
         frame = Frame(floats[:p], floats[p : 2 * p], target_center, target_scale, weight)
         return GradientQuery(floats[2 * p + 3 :], frame, slots)

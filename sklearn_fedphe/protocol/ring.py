@@ -7,11 +7,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Literal, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..crypto.key_generation import generate_private_key
 from ..least_squares import LeastSquares
+from ..typing import FloatArray
 from .messages import KEY_HOLDER, Message, total_from_bytes
 from .parties import Client, KeyHolder
 from .queries import Query, query_to_bytes
@@ -82,7 +80,7 @@ class RingSum:
         """Clients in the ring."""
         return len(self.clients)
 
-    def sum(self, query: Query) -> NDArray[np.float64]:
+    def sum(self, query: Query) -> FloatArray:
         """Make one trip round the ring.
 
         The key holder sends the query to every client. The first client encrypts its

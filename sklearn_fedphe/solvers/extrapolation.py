@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .base import FloatArray
+from ..typing import FloatArray
 
 
 def extrapolate(points: Sequence[FloatArray], gradients: Sequence[FloatArray]) -> FloatArray:

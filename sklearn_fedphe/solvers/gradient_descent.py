@@ -9,12 +9,12 @@ from typing import Literal
 
 import numpy as np
 
-from .base import FloatArray, Objective, Solution
+from ..typing import FloatArray
+from .base import Objective, Solution
 from .extrapolation import extrapolate
 
-_DIVERGED = 10.0
-"""A fixed step that is small enough never lets the gradient's norm grow; one that lets it
-grow tenfold, rounding aside, is too large."""
+_HUGE = 1e150
+"""A point beyond is on its way out of float64's range."""
 
 _MEMORY = 100
 """Gradients kept for the last extrapolation."""
@@ -92,11 +92,20 @@ class _Descent:
             norm = self._look(point)
             if tol is not None and norm <= max(tol * self._first, self._objective.resolution):
                 return self._conclude(point)
-            if not auto and norm > _DIVERGED * max(self._first, self._objective.resolution):
-                raise self._divergence(f"grew from {self._first:.3g} to {norm:.3g}")
+            if not auto and not norm <= self._allowed():
+                raise self._divergence(f"grew from {self._best[0]:.3g} to {norm:.3g}")
             point = point - step.length(point, self._gradients[-1]) * self._gradients[-1]
+            if not np.abs(point).max() < _HUGE:
+                raise self._divergence("sends the next point out of range")
         # With steps of varying length norms go up and down: the last is not the best.
         return Solution(self._best[1] if auto else point, self._n_iter, converged=False)
+
+    def _allowed(self) -> float:
+        """Return the largest norm that a fixed step leads to if it converges.
+
+        On a quadratic, a step that converges never lets the norm grow, rounding aside.
+        """
+        return 1.001 * self._best[0] + 1e-9 * self._first + self._objective.resolution
 
     def _conclude(self, point: FloatArray) -> Solution:
         """Look once more, where the gradients seen put the minimum itself.

@@ -7,14 +7,16 @@ from sklearn_fedphe.protocol.parties import answer
 
 
 class PlainSum:
-    """What a ring gives, without encryption."""
+    """What a ring gives, without encryption, each client's answer off by `off`."""
+
+    off = 0.0
 
     def __init__(self, *clients):
         self._clients = clients
         self.n_clients = len(clients)
 
     def sum(self, query):
-        return sum(answer(query, client) for client in self._clients)
+        return sum(answer(query, client) + self.off for client in self._clients)
 
 
 @pytest.fixture
@@ -36,10 +38,13 @@ def test_gradient_is_the_derivative_of_what_ridge_minimises(
         sums, 3, fit_intercept=fit_intercept, precondition=precondition, alpha=alpha
     )
 
+    mean = np.average(y, weights=weights) if fit_intercept else 0.0
+    unit = np.average((y - mean) ** 2, weights=weights) if precondition else 1.0
+
     def value(point):
-        coef, intercept = objective.frame.to_raw(point)
+        coef, intercept = objective.to_raw(point)
         loss = weights @ (X @ coef + intercept - y) ** 2 + alpha * coef @ coef
-        return loss / (2 * weights.sum()) / objective.frame.target_scale**2
+        return loss / (2 * weights.sum()) / unit
 
     point = np.random.default_rng(1).normal(size=3 + fit_intercept)
     directions = np.eye(len(point))
@@ -67,12 +72,29 @@ def test_own_sum_is_the_clients_answer(pooled):
     )
 
 
-@pytest.mark.parametrize(("precondition", "fraction_bits"), [(True, 48), (False, 64)])
-def test_resolution_is_what_rounding_can_amount_to(pooled, precondition, fraction_bits):
+@pytest.mark.parametrize("precondition", [True, False])
+def test_resolution_is_what_rounding_can_amount_to(pooled, precondition):
+    """Bound the difference that half a unit in the last place of every slot makes."""
     X, y, _ = pooled
+    y = 1e6 * y
     sums = PlainSum(*(LeastSquares(X[i::5], y[i::5]) for i in range(5)))
     objective = FederatedLeastSquares(
         sums, 3, fit_intercept=True, precondition=precondition, alpha=0.0
     )
+    point = np.random.default_rng(2).normal(size=4)
+    exact = objective.gradient(point)
 
-    assert objective.resolution == pytest.approx(5 * 2.0 ** -(fraction_bits + 1) * 2.0)
+    # Half of 2**-64 would be lost in float64: show it larger than life.
+    sums.off = 0.5 * (2.0**-48 if precondition else 2.0**-20)
+    enlarged = 1 if precondition else 2.0**44
+
+    off = np.linalg.norm(objective.gradient(point) - exact)
+    assert off == pytest.approx(enlarged * objective.resolution, rel=0.01)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_weights_that_round_to_zero_are_refused(fit_intercept):
+    sums = type("", (), {"n_clients": 3, "sum": lambda *_: np.zeros(4)})()
+
+    with pytest.raises(ValueError, match="All sample weights together round to zero; multiply"):
+        FederatedLeastSquares(sums, 2, fit_intercept=fit_intercept, precondition=True, alpha=0.0)

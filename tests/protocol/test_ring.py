@@ -10,7 +10,6 @@ from sklearn_fedphe.least_squares import LeastSquares
 from sklearn_fedphe.protocol import KEY_HOLDER, RingSum, form_ring, observe
 from sklearn_fedphe.protocol.parties import Client, KeyHolder
 from sklearn_fedphe.protocol.queries import (
-    CountsQuery,
     SquaresQuery,
     StartQuery,
     SumsQuery,
@@ -56,10 +55,29 @@ def test_total_is_the_plain_total_whatever_the_order(short_key, data):
     np.testing.assert_array_equal(assert_secure_sum(short_key, shuffled, expected), total)
 
 
+@pytest.mark.parametrize("n_clients", [1, 2])
+def test_no_party_takes_part_in_a_ring_of_fewer_than_three(short_key, n_clients):
+    text = f"A ring of {n_clients} clients, where at least 3 are needed"
+    with pytest.raises(ValueError, match=text):
+        client_with("A", [1.0, 2.0], short_key.public_key, n_clients)
+    with pytest.raises(ValueError, match=text):
+        KeyHolder(short_key, n_clients, 1)
+
+
+def test_a_client_called_key_holder_is_not_the_key_holder():
+    rows = {name: LeastSquares(np.ones((2, 1)), np.ones(2)) for name in ("A", "key holder", "C")}
+    seen = []
+    with observe(seen.append):
+        form_ring(rows, 1024).sum(SumsQuery())
+
+    assert [m.receiver for m in seen].count(KEY_HOLDER) == 1
+    assert str(KEY_HOLDER) == "key holder"
+
+
 def test_counts_its_rounds(short_key):
     ring = ring_of([[1.0, 2.0]] * 3, short_key)
     ring.sum(StartQuery())
-    ring.sum(CountsQuery())
+    ring.sum(SumsQuery())
 
     assert ring.n_rounds == 2
     assert ring.n_clients == 3
@@ -123,7 +141,7 @@ def test_names_the_client_whose_value_does_not_fit(query, value, bound):
         pytest.raises(
             OverflowError,
             match=rf"client 'B' would send a value of {bound} where this ring carries less than "
-            r"2\*\*253; rescale X and y\.",
+            r"2\*\*253; rescale X, y or sample_weight\.",
         ),
     ):
         form_ring({"A": rows(1.0), "B": rows(value), "C": rows(2.0)}, 1024).sum(query)
@@ -138,7 +156,7 @@ def test_observer_is_shown_every_message_in_order():
         ring = form_ring(rows, 1024)
     with observe(unseen.append):
         pass
-    ring.sum(CountsQuery())
+    ring.sum(SumsQuery())
 
     assert [(m.round, m.sender, m.receiver, m.kind) for m in seen] == [
         (1, KEY_HOLDER, "A", "query"),

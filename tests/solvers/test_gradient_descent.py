@@ -170,7 +170,7 @@ def test_unconverged_steps_of_varying_length_return_the_best_point():
     assert went_up > 5
 
 
-@pytest.mark.parametrize("learning_rate", [0.51, 1.0, 1e6])
+@pytest.mark.parametrize("learning_rate", [0.5001, 0.51, 1.0, 1e6])
 def test_names_a_learning_rate_that_diverges(learning_rate):
     with pytest.raises(
         ValueError, match=rf"learning_rate={learning_rate} diverges: by iteration"
@@ -198,6 +198,26 @@ def test_names_a_learning_rate_that_leaves_the_range_of_numbers():
     assert isinstance(error.value.__cause__, OverflowError)
     with pytest.raises(OverflowError, match="client 'B'"):
         GradientDescent("auto", 10, None).minimize(objective)
+
+
+def test_names_a_learning_rate_that_gives_no_number():
+    objective = Quadratic([1.0])
+    objective.gradient = lambda point: np.full(1, np.nan if point.any() else 1.0)
+
+    with pytest.raises(ValueError, match=r"learning_rate=0.1 diverges: .* grew from 1 to nan"):
+        GradientDescent(0.1, 10, None).minimize(objective)
+
+
+def test_a_step_that_converges_may_rest_at_the_rounding_of_its_gradients():
+    objective = Quadratic([1.0, 3.0])
+    generator = np.random.default_rng(0)
+    objective.gradient = lambda point: (
+        Quadratic.gradient(objective, point) + 1e-13 * generator.normal(size=2)
+    )
+
+    solution = GradientDescent(0.5, 300, None).minimize(objective)
+
+    np.testing.assert_allclose(solution.point, objective.minimum, rtol=1e-9)
 
 
 def test_does_not_blame_the_learning_rate_for_a_start_out_of_range():
