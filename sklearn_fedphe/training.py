@@ -83,9 +83,14 @@ def _train_alone(
     objective = _objective(estimator, OwnSum(rows), rows.n_features)
     try:
         solution = _solver(estimator).minimize(objective)
-    except ValueError as error:
-        raise ValueError(f"client {label!r}, training alone: {error}") from error
-    return rows.shifted(*objective.to_raw(solution.point))
+        return rows.shifted(*objective.to_raw(solution.point))
+    except ValueError:
+        pass
+    # The solver's own text gives gradient norms, which here are the client's alone.
+    raise ValueError(
+        f"client {label!r}, training alone: learning_rate={estimator.learning_rate} diverges. Use "
+        "a smaller one."
+    )
 
 
 def _warn_not_converged(estimator: FederatedLinearRegression) -> None:

@@ -1,5 +1,6 @@
 """What each party saw of a whole fit: every message, searched by one who can decrypt."""
 
+import logging
 import math
 import struct
 
@@ -9,10 +10,15 @@ import pytest
 
 from sklearn_fedphe import FederatedLinearRegression
 from sklearn_fedphe.least_squares import LeastSquares
-from sklearn_fedphe.protocol import KEY_HOLDER, FederatedLeastSquares, observe
+from sklearn_fedphe.protocol import KEY_HOLDER, FederatedLeastSquares, form_ring, observe
 from sklearn_fedphe.protocol.messages import running_sum_from_bytes, total_from_bytes
 from sklearn_fedphe.protocol.parties import answer
-from sklearn_fedphe.protocol.queries import answer_size, query_from_bytes, query_to_bytes
+from sklearn_fedphe.protocol.queries import (
+    SumsQuery,
+    answer_size,
+    query_from_bytes,
+    query_to_bytes,
+)
 from sklearn_fedphe.solvers import GradientDescent
 from sklearn_fedphe.training import _train_alone
 
@@ -47,7 +53,8 @@ def parameters(request):
 
 @pytest.fixture(scope="module")
 def shards(diabetes, cut):
-    return cut(SIZES, *diabetes)
+    X, y = diabetes
+    return cut(SIZES, X, y / 7)  # whole numbers have bytes that could be anything
 
 
 @pytest.fixture(scope="module")
@@ -94,21 +101,26 @@ def test_messages_take_the_ways_of_the_protocol_and_no_other(seen):
 
 def test_what_leaves_a_client_is_ciphertexts_each_unlike_every_other(seen, known_key):
     public_key = known_key.public_key
-    ciphertexts = [
-        ciphertext
+    hops = [
+        [ciphertexts_of(query, payload, public_key).ciphertexts for payload in sums]
         for query, sums, _ in rounds_of(seen[0])
-        for payload in sums
-        for ciphertext in ciphertexts_of(query, payload, public_key).ciphertexts
     ]
+    ciphertexts = [c for of_round in hops for hop in of_round for c in hop]
 
     assert len(ciphertexts) > 20
     assert len(set(ciphertexts)) == len(ciphertexts)
     assert all(1 <= c < public_key.n_squared for c in ciphertexts)
     assert all(gmpy2.gcd(c, public_key.n) == 1 for c in ciphertexts)
-    # A plaintext behind no factor, or behind a factor used before, would show here.
-    assert all((c - 1) % public_key.n for c in ciphertexts)
-    # Modulo n a ciphertext is its hiding factor alone: none is used twice.
-    assert len({c % public_key.n for c in ciphertexts}) == len(ciphertexts)
+    # Modulo n a ciphertext is the product of its hiding factors alone. What a client put in
+    # is what went out over what came in: no client ever uses a factor twice, or 1.
+    factors = [
+        c * gmpy2.invert(before, public_key.n) % public_key.n
+        for of_round in hops
+        for hop, came_in in zip(of_round, [[1] * len(of_round[0]), *of_round], strict=False)
+        for c, before in zip(hop, came_in, strict=True)
+    ]
+    assert len(factors) == len(ciphertexts)
+    assert len({1, *factors}) == len(factors) + 1
 
 
 def test_a_running_sum_is_a_header_and_ciphertexts_and_not_a_byte_more(seen, known_key):
@@ -215,8 +227,9 @@ def test_the_search_finds_what_is_there(seen):
     for query, _, total in rounds_of(messages):
         values = set(total_from_bytes(total)) | set(getattr(query, "point", []))
         assert values <= floats
-        written = [candidates[0] for value in values if (candidates := in_the_clear(value))]
-        assert all(first in everything for first in written)
+        written = [np.float64(v).tobytes() for v in values]
+        written = [w for w, v in zip(written, values, strict=True) if w in in_the_clear(v)]
+        assert all(w in everything for w in written)
         found += len(written)
     assert found > 50
 
@@ -238,30 +251,91 @@ def test_lengths_do_not_depend_on_the_data(shards, parameters):
     assert lengths(shards) == lengths(others)
 
 
-def test_no_secret_is_reachable_from_a_fitted_estimator(shards, known_key):
-    _, est = fit(shards)
-    key = known_key._key
-    secrets = {key.p, key.q, key.hp, key.hq, int(known_key.public_key.n)}
-
-    numbers, visited, nodes = set(), set(), [est]
+def reachable(*roots):
+    """Every object that can be reached from the given ones through attributes and items."""
+    visited, nodes = {}, list(roots)
     while nodes:
         node = nodes.pop()
-        if id(node) in visited:
+        if id(node) in visited or isinstance(node, type):
             continue
-        visited.add(id(node))
-        assert not type(node).__module__.startswith(("phe", "gmpy2", "sklearn_fedphe.crypto"))
-        assert not type(node).__module__.startswith("sklearn_fedphe.protocol")
-        if isinstance(node, int):
-            numbers.add(node)
+        visited[id(node)] = node
         nodes += list(getattr(node, "__dict__", {}).values())
         if isinstance(node, dict):
             nodes += [*node.keys(), *node.values()]
-        elif isinstance(node, (list, tuple, set)):
+        elif isinstance(node, (list, tuple, set, frozenset)):
             nodes += list(node)
         elif isinstance(node, np.ndarray):
-            assert node.size <= 10
             nodes += node.tolist()
+    return visited.values()
 
-    assert numbers
-    assert not numbers & secrets
-    assert repr(est) == "FederatedLinearRegression(key_length=2048)"
+
+def test_nothing_secret_is_reachable_from_a_fitted_estimator(shards, parameters):
+    _, est = fit(shards, **parameters)
+    fitted = {name for name in vars(est) if name.endswith("_")}
+    expected = {"coef_", "intercept_", "n_iter_", "n_rounds_", "clients_", "n_clients_"}
+    expected |= {"n_features_in_"}
+    if est.init == "local":
+        expected |= {"client_coef_", "client_intercept_"}
+    assert fitted == expected
+
+    numbers = {node for node in reachable(est) if isinstance(node, (int, float))}
+    allowed = {*est.coef_, est.intercept_, est.n_iter_, est.n_rounds_, 3, 10}
+    allowed |= {v for v in est.get_params().values() if isinstance(v, (int, float))}
+    if est.init == "local":
+        allowed |= {*est.client_coef_.ravel(), *est.client_intercept_}
+    assert numbers <= allowed
+    assert all(
+        type(node).__module__ in {"builtins", "numpy", "sklearn_fedphe.linear_model"}
+        for node in reachable(est)
+    )
+    assert len(repr(est)) < 200
+
+
+def test_no_client_can_reach_the_private_key(shards, known_key):
+    ring = form_ring(
+        {label: LeastSquares(X, y) for label, (X, y) in zip(LABELS, shards, strict=True)}, 2048
+    )
+    ring.sum(SumsQuery())
+    secret = {known_key._key.p, known_key._key.q}
+
+    of_clients = list(reachable(*ring.clients))
+
+    assert not any(isinstance(node, type(known_key)) for node in of_clients)
+    assert not {int(node) for node in of_clients if isinstance(node, (int, gmpy2.mpz))} & secret
+    # The same walk finds it where it is.
+    assert secret <= {node for node in reachable(ring.key_holder) if isinstance(node, int)}
+
+
+def test_nothing_is_printed_or_logged(shards, parameters, capfd, caplog):
+    caplog.set_level(logging.DEBUG)
+
+    fit(shards, **parameters)
+
+    assert capfd.readouterr() == ("", "")
+    assert not caplog.records
+
+
+def test_verbose_prints_nothing_of_what_a_client_trains_alone(shards, capsys):
+    _, est = fit(
+        shards,
+        init="local",
+        learning_rate=1.0,
+        max_iter=8,
+        tol=None,
+        precondition=False,
+        verbose=1,
+    )
+
+    assert len(capsys.readouterr().out.splitlines()) == est.n_iter_
+
+
+def test_an_overflow_carries_no_value_of_the_client(shards):
+    too_large = [(X, y * 1e80) for X, y in shards]
+
+    with pytest.raises(OverflowError, match="client 'A' would send") as error:
+        fit(too_large)
+
+    assert error.value.__cause__ is None
+    assert error.value.__context__ is None
+    assert error.value.args == (str(error.value),)
+    assert vars(error.value) == {}

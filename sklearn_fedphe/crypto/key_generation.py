@@ -19,7 +19,7 @@ def generate_private_key(key_length: int) -> PrivateKey:
     The primes are 3 modulo 4 with gcd(p-1, q-1) = 2, as the hiding factors of
     `obfuscation` ask for, and have their two highest bits set, so that n has exactly
     `key_length` bits. Candidates are drawn uniformly from the operating system's
-    randomness and tested by GMP (25 rounds: Baillie-PSW, then Miller-Rabin).
+    randomness and tested by GMP: Baillie-PSW, then a round of Miller-Rabin.
 
     Parameters
     ----------

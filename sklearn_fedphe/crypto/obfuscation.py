@@ -6,18 +6,21 @@ of Paillier's public-key system with applications to electronic voting", Interna
 Journal of Information Security 9 (2010), section 4.2, take powers of one fixed element
 instead: with ``h = -x**2 mod n`` of a random x, the factor is ``(h**n)**alpha mod n**2``
 for alpha uniform of |n|/2 bits. Their scheme asks for a modulus of two primes that are 3
-modulo 4 with gcd(p-1, q-1) = 2, which `paillier.generate_private_key` makes.
+modulo 4 with gcd(p-1, q-1) = 2, which `key_generation` makes.
 
 Why |n|/2 bits, and never fewer: Goldreich and Rosen, "On the security of modular
 exponentiation with application to the construction of pseudorandom generators", Journal
 of Cryptology 16 (2003), show that ``h**alpha`` with exponents of half the modulus's
-length is indistinguishable from one with full-length exponents, if factoring is hard. So
-the half length adds no assumption of a new kind to Paillier's. Shorter exponents would
+length is indistinguishable modulo n from one with full-length exponents, if factoring is
+hard; taking both to the n-th power modulo n**2 carries that over. So the half length adds
+no assumption to Paillier's, which implies that factoring is hard. Shorter exponents would
 rest on a small-exponent discrete logarithm assumption.
 
 The deviation from Damgard, Jurik and Nielsen: x is not drawn by the key holder but
 hashed from n, so that the public key stays n alone and nobody can have chosen x. SHAKE-256
-stands in for the random choice (the random oracle model).
+stands in for the random choice (the random oracle model). Where p-1 or q-1 has small odd
+factors, as random primes do, h may generate a proper subgroup of what the paper has; the
+primes are not chosen to exclude that.
 
 A fixed base allows a table: Lim and Lee, "More flexible exponentiation with
 precomputation", CRYPTO '94. The exponent's bits are read as TEETH x COLUMNS blocks; one

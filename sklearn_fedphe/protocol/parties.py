@@ -9,6 +9,7 @@ from collections.abc import Hashable
 
 import numpy as np
 
+from ..crypto.fixed_point import EncodedVector, FixedPoint
 from ..crypto.paillier import PrivateKey, PublicKey
 from ..least_squares import LeastSquares
 from ..typing import FloatArray
@@ -90,17 +91,19 @@ class Client:
         """
         asked = query_from_bytes(query, self._rows.n_features)
         layout = asked.slots.layout(self._public_key.plaintext_bits, self._n_clients)
-        try:
-            encoded = layout.encode(answer(asked, self._rows))
-        except OverflowError as error:
-            raise OverflowError(
-                f"client {self.label!r} would send {error}; {asked.slots.remedy}."
-            ) from None
-        own = self._public_key.encrypt(encoded)
+        own = self._public_key.encrypt(self._encode(layout, asked))
         if not running_sum:
             return running_sum_to_bytes(own)
         received = running_sum_from_bytes(running_sum, self._public_key, layout, own.size)
         return running_sum_to_bytes(received + own)
+
+    def _encode(self, layout: FixedPoint, query: Query) -> EncodedVector:
+        try:
+            return layout.encode(answer(query, self._rows))
+        except OverflowError as error:
+            problem = str(error)
+        # Raised out here, the error does not carry the frames that hold the values.
+        raise OverflowError(f"client {self.label!r} would send {problem}; {query.slots.remedy}.")
 
 
 class KeyHolder:

@@ -1,3 +1,5 @@
+import secrets
+
 import gmpy2
 import pytest
 
@@ -16,6 +18,17 @@ def test_primes_make_a_blum_modulus_of_the_exact_length(key_length):
         assert gmpy2.gcd(p - 1, q - 1) == 2
         assert p * q == key.public_key.n
         assert key.public_key.key_length == key_length
+
+
+def test_every_bit_of_a_prime_but_four_is_the_operating_systems(monkeypatch):
+    asked = []
+    real = secrets.randbits
+    monkeypatch.setattr(secrets, "randbits", lambda bits: asked.append(bits) or real(bits))
+
+    generate_private_key(256)
+
+    assert set(asked) == {128}
+    assert len(asked) >= 2
 
 
 def test_draws_again_where_the_primes_do_not_go_together(monkeypatch):
