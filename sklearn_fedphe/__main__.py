@@ -22,13 +22,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
             import matplotlib.pyplot as plt
         except ImportError:
             parser.error("--plot needs matplotlib: pip install 'sklearn_fedphe[plot]'")
+        figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+        try:  # before the study: nobody wants to wait for a picture that cannot be written
+            figure.savefig(options.plot)
+        except (OSError, ValueError) as error:
+            parser.error(f"--plot {options.plot}: {error}")
     try:
         study = run_study(options.max_iter, options.key_length)
     except ValueError as error:
         parser.error(str(error))
     print(_table(study, options.key_length))
     if options.plot is not None:
-        figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
         draw(study, axes)
         figure.savefig(options.plot, dpi=150)
         print(f"\nDrawn in {options.plot}")

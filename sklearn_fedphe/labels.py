@@ -29,20 +29,22 @@ def check_labels(clients: ArrayLike, n_samples: int) -> tuple[list[Hashable], ND
         raise ValueError(
             f"clients has shape {labels.shape} where X has {n_samples} rows; pass one label a row."
         )
-    check_kinds(labels)
+    plain = [label.item() if isinstance(label, np.generic) else label for label in labels]
+    check_kinds(plain)
     # Not NumPy's unique: an array of numbers of several types would round large ones.
-    unique = sorted(set(labels.tolist()))
+    unique = sorted(set(plain))
     index = {label: i for i, label in enumerate(unique)}
-    return unique, np.fromiter((index[label] for label in labels), np.intp, n_samples)
+    return unique, np.fromiter((index[label] for label in plain), np.intp, n_samples)
 
 
 def check_kinds(labels: Iterable[object]) -> None:
     """Refuse labels that are neither all strings nor all numbers."""
-    kinds = {_kind_of_label(label): type(label).__name__ for label in labels}
-    if len(kinds) > 1 or None in kinds:
+    examples = {_kind_of_label(label): label for label in labels}
+    if len(examples) > 1 or None in examples:
+        got = " and ".join(sorted(map(repr, examples.values())))
         raise ValueError(
             "Labels of clients are all strings or all numbers, and none is missing or NaN; got "
-            f"{' and '.join(sorted(kinds.values()))}."
+            f"{got}. Turn labels of other kinds into strings."
         )
 
 

@@ -44,8 +44,8 @@ class FederatedLinearRegression(RegressorMixin, BaseEstimator):
     fit_intercept : bool, default=True
         Whether to fit an intercept.
     learning_rate : "auto" or float, default="auto"
-        Step on the *mean* gradient. "auto" is a Barzilai-Borwein step, chosen anew each
-        iteration from the gradients that are public anyway.
+        Step on the *mean* gradient. "auto" is a Barzilai-Borwein step, or now and then an
+        extrapolation, chosen anew each iteration from the gradients that are public anyway.
     max_iter : int, default=1000
         Most iterations.
     tol : float or None, default=1e-6

@@ -35,15 +35,14 @@ def check_parameters(estimator: FederatedLinearRegression) -> None:
     _check_real("alpha", estimator.alpha)
     if estimator.tol is not None:
         _check_real("tol", estimator.tol)
-    if estimator.learning_rate != "auto":
-        _check_real("learning_rate", estimator.learning_rate, include_boundaries="neither")
+    _check_learning_rate(estimator.learning_rate)
     _check_key_length(estimator.key_length)
     if estimator.init == "local":
         _check_local(estimator)
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         listed = ", ".join(repr(choice) for choice in choices)
         raise ValueError(f"{name}={value!r} does not exist; choose one of: {listed}.")
 
@@ -52,6 +51,14 @@ def _check_real(name: str, value: Any, include_boundaries: str = "left") -> None
     check_scalar(value, name, Real, min_val=0, include_boundaries=include_boundaries)
     if not math.isfinite(value):
         raise ValueError(f"{name}={value} is not finite; pass a finite number.")
+
+
+def _check_learning_rate(learning_rate: Any) -> None:
+    if isinstance(learning_rate, str):
+        if learning_rate != "auto":
+            raise ValueError(f"learning_rate={learning_rate!r}: pass 'auto' or a positive number.")
+    else:
+        _check_real("learning_rate", learning_rate, include_boundaries="neither")
 
 
 def _check_key_length(key_length: Any) -> None:

@@ -124,6 +124,11 @@ def cut_in_blocks(
 
 def check_table(estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any = None) -> Shard:
     """Check one table's X, y and weights, as scikit-learn does."""
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None. "
+            "Pass y, or a list of (X, y) tuples, one for each client."
+        )
     # A clone takes the attributes that validation sets: a fit that fails leaves none behind.
     probe = clone(estimator)
     X, y = validate_data(probe, X, y, dtype=[np.float64, np.float32], y_numeric=True)
@@ -156,8 +161,8 @@ def _check_same_columns(label: Hashable, shards: Shards) -> None:
     own_names, other_names = _listed_names(own), _listed_names(other)
     if own_names != other_names:
         raise ValueError(
-            f"its columns are {own_names} and those of client {first!r} are {other_names}; all "
-            "clients need the same columns in the same order."
+            f"its columns are {own_names or 'unnamed'} and those of client {first!r} are "
+            f"{other_names or 'unnamed'}; all clients need the same columns in the same order."
         )
 
 

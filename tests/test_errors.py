@@ -8,7 +8,7 @@ import pytest
 
 from sklearn_fedphe import FederatedLinearRegression
 from sklearn_fedphe.protocol import ring
-from sklearn_fedphe.solvers.gradient_descent import BarzilaiBorwein
+from sklearn_fedphe.solvers.steps import BarzilaiBorwein
 
 X, y = np.random.default_rng(0).normal(size=(30, 3)), np.arange(30.0)
 
@@ -71,11 +71,11 @@ SHARDS = {
     ),
     "labels of two kinds": (
         {1: shards()[0], "B": shards()[1], "C": shards()[2]},
-        "Labels of clients are all strings or all numbers.*got int and str",
+        "Labels of clients are all strings or all numbers.*got 'C' and 1",
     ),
     "missing label": (
         {None: shards()[0], "B": shards()[1], "C": shards()[2]},
-        "Labels of clients .* none is missing or NaN; got NoneType and str",
+        "Labels of clients .* none is missing or NaN; got 'C' and None",
     ),
 }
 
@@ -109,7 +109,7 @@ def test_shards_whose_columns_differ_in_name_or_order():
         )
     assert_refused(
         ValueError,
-        "client 2: its columns are None and those of client 0 are",
+        "client 2: its columns are unnamed and those of client 0 are",
         [frame("a", "b", "c"), frame("a", "b", "c"), shards()[2]],
     )
     assert_refused(
@@ -126,14 +126,14 @@ TABLES = {
     ),
     "clients 2-D": ({"clients": X}, r"clients has shape \(30, 3\) where X has 30 rows"),
     "clients a word": ({"clients": "A"}, r"clients has shape \(\) where X has 30 rows"),
-    "None": ({"clients": [None, *LABELS[1:]]}, "none is missing or NaN; got NoneType and str"),
-    "NaN": ({"clients": [np.nan] + [1.0] * 29}, "none is missing or NaN; got float and float"),
+    "None": ({"clients": [None, *LABELS[1:]]}, "none is missing or NaN; got 'C' and None"),
+    "NaN": ({"clients": [np.nan] + [1.0] * 29}, "none is missing or NaN; got 1.0 and nan"),
     "NA": (
         {"clients": pd.Series([pd.NA, *LABELS[1:]], dtype=object)},
-        "none is missing or NaN; got NAType and str",
+        "none is missing or NaN; got 'C' and <NA>",
     ),
     "NaT": ({"clients": pd.Series([pd.NaT] * 30)}, "none is missing or NaN; got"),
-    "mixed types": ({"clients": [1, *LABELS[1:]]}, "all strings or all numbers.*got int and str"),
+    "mixed types": ({"clients": [1, *LABELS[1:]]}, "all strings or all numbers.*got 'C' and 1"),
     "two clients": (
         {"clients": np.repeat(["A", "B"], 15)},
         r"2 clients are here \(\['A', 'B'\]\), and at least 3",
@@ -147,7 +147,11 @@ TABLES = {
     ),
     "negative weights": ({"sample_weight": -y}, "sample_weight must not be negative"),
     "few rows": ({"X": X[:2], "y": y[:2]}, "n_samples=2 is less than n_clients=3, and every"),
-    "shards as a pair": ({"X": (X, y), "y": None}, "requires y to be passed"),
+    "shards as a pair": ({"X": (X, y), "y": None}, r"or a list of \(X, y\) tuples, one for each"),
+    "dates": (
+        {"clients": np.repeat(["2020-01-01"], 30).astype("datetime64[D]")},
+        "none is missing or NaN; got .*2020.* Turn labels of other kinds into strings",
+    ),
 }
 
 
@@ -202,13 +206,14 @@ def test_bad_shards_to_score(given, error, text):
 
 PARAMETERS = {
     "solver": ("newton", ValueError, "solver='newton' does not exist; .*: 'gradient_descent'"),
+    "solver array": (np.array([1, 2]), ValueError, "does not exist; choose one of"),
     "init": ("ones", ValueError, "init='ones' does not exist; choose one of: 'zeros', 'local'"),
     "alpha": (-1.0, ValueError, "alpha == -1.0, must be >= 0"),
     "alpha infinite": (np.inf, ValueError, "alpha=inf is not finite"),
     "alpha text": ("1", TypeError, "alpha must be an instance of"),
     "learning_rate": (0, ValueError, "learning_rate == 0, must be > 0"),
     "learning_rate NaN": (np.nan, ValueError, "learning_rate=nan is not finite"),
-    "learning_rate text": ("fast", TypeError, "learning_rate must be an instance of"),
+    "learning_rate text": ("fast", ValueError, "learning_rate='fast': pass 'auto' or a pos"),
     "max_iter": (0, ValueError, "max_iter == 0, must be >= 1"),
     "max_iter float": (1.5, TypeError, "max_iter must be an instance of"),
     "tol": (-1e-9, ValueError, "tol == -1e-09, must be >= 0"),

@@ -2,6 +2,7 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from sklearn_fedphe import __main__ as command
 from sklearn_fedphe.study import run_study, split_diabetes
@@ -71,9 +72,7 @@ def test_command_prints_the_table_and_draws_the_picture(tmp_path, capsys):
 
 
 def test_picture_has_a_line_and_a_dashed_line_for_each_hospital(study):
-    matplotlib = pytest.importorskip("matplotlib")
-    figure = matplotlib.figure.Figure()
-    axes = figure.subplots()
+    axes = Figure().subplots()
 
     command.draw(study, axes)
 
@@ -104,6 +103,18 @@ def test_command_draws_nothing_unasked(tmp_path, monkeypatch, capsys):
 
     assert "Drawn" not in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["nowhere/study.png", "study.foo"])
+def test_picture_that_cannot_be_written_is_said_before_the_study(
+    tmp_path, monkeypatch, capsys, name
+):
+    monkeypatch.setattr(command, "run_study", None)
+
+    with pytest.raises(SystemExit):
+        command.main(["--plot", str(tmp_path / name)])
+
+    assert f"error: --plot {tmp_path / name}: " in capsys.readouterr().err
 
 
 def test_bad_options_are_errors_of_the_command(capsys):

@@ -159,7 +159,20 @@ class FederatedLeastSquares:
         return self._curvature or 1.0
 
     def to_raw(self, point: FloatArray) -> tuple[FloatArray, float]:
-        """Return the coefficients and the intercept in the user's units."""
+        """Return what a point means in the user's units.
+
+        Parameters
+        ----------
+        point : ndarray of shape (n_unknowns,)
+            Where.
+
+        Returns
+        -------
+        coef : ndarray of shape (n_features,)
+            Coefficients.
+        intercept : float
+            Intercept, 0.0 where there is none.
+        """
         return self._frame.to_raw(point * self._stretch)
 
     def mean_start(self) -> tuple[FloatArray, float]:

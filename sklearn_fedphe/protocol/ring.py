@@ -23,6 +23,9 @@ _observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
 def observe(observer: Observer) -> Iterator[None]:
     """Show `observer` every message of the rings that are formed within the block.
 
+    The block counts for its own thread, as a context variable does: fits in other threads
+    or processes, as of a search with ``n_jobs``, are not shown.
+
     Parameters
     ----------
     observer : callable

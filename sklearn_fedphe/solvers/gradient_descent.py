@@ -12,12 +12,16 @@ import numpy as np
 from ..typing import FloatArray
 from .base import Objective, Solution
 from .extrapolation import extrapolate
+from .steps import BarzilaiBorwein, FixedStep
 
 _HUGE = 1e150
 """A point beyond is on its way out of float64's range."""
 
+_PERIOD = 5
+"""Every so many iterations an extrapolation stands in for a step."""
+
 _MEMORY = 100
-"""Gradients kept for the last extrapolation."""
+"""Gradients kept for extrapolations."""
 
 
 @dataclass(frozen=True)
@@ -28,18 +32,27 @@ class GradientDescent:
     ----------
     learning_rate : "auto" or float
         A fixed step, or "auto" for a step chosen anew each time from the last two
-        gradients (see `BarzilaiBorwein`).
+        gradients (see `BarzilaiBorwein`), with every fifth one replaced by an
+        extrapolation over the gradients so far.
     max_iter : int
         Gradients asked for at most.
     tol : float or None
-        Stop once the gradient's norm is at most `tol` times that of the first one, or at
-        most the objective's resolution. None: make exactly `max_iter` steps.
+        Stop once the gradient's norm is at most `tol` times that of the first one - for
+        "auto", after two more extrapolations - or at most the objective's resolution.
+        None: make exactly `max_iter` steps.
     report : callable, default=None
         Called as ``report(iteration, gradient_norm)`` for each gradient.
 
     Notes
     -----
     *Rounds*: one secure sum a gradient, `n_iter_` in all.
+
+    *Extrapolation* in place of a step now and then: Pratapa, Suryanarayana and Pask,
+    "Anderson acceleration of the Jacobi iterative method: an efficient alternative to
+    Krylov methods", Journal of Computational Physics 306 (2016), here with
+    Barzilai-Borwein steps between. It needs no gradient beyond those made, takes a third of
+    the rounds on well-posed data, and converges on ill-conditioned ones where steps alone
+    do not.
 
     *Reveals*: every gradient of the pooled rows, to everyone. The first, at zero, is
     X^T y; n_features + 1 of them in general position determine X^T X. Iterating hides no
@@ -85,39 +98,54 @@ class _Descent:
         self._n_iter = 0
 
     def run(self) -> Solution:
-        auto, tol = self._solver.learning_rate == "auto", self._solver.tol
+        auto, last_iter = self._solver.learning_rate == "auto", self._solver.max_iter
         step = self._step()
         point = np.zeros(self._objective.n_unknowns)
-        while self._n_iter < self._solver.max_iter:
+        converged = False
+        while self._n_iter < last_iter:
             norm = self._look(point)
-            if tol is not None and norm <= max(tol * self._first, self._objective.resolution):
-                return self._conclude(point)
-            if not auto and not norm <= self._allowed():
-                raise self._divergence(f"grew from {self._best[0]:.3g} to {norm:.3g}")
-            point = point - step.length(point, self._gradients[-1]) * self._gradients[-1]
-            if not np.abs(point).max() < _HUGE:
-                raise self._divergence("sends the next point out of range")
+            if not converged and self._meets_tolerance(norm):
+                converged = True
+                last_iter = min(last_iter, self._end_of_finish())
+            if converged and (not auto or norm <= self._objective.resolution):
+                break
+            self._check_divergence(norm)
+            point = self._next(point, step)
         # With steps of varying length norms go up and down: the last is not the best.
-        return Solution(self._best[1] if auto else point, self._n_iter, converged=False)
+        return Solution(self._best[1] if auto else point, self._n_iter, converged)
 
-    def _allowed(self) -> float:
-        """Return the largest norm that a fixed step leads to if it converges.
+    def _meets_tolerance(self, norm: float) -> bool:
+        tol = self._solver.tol
+        return tol is not None and norm <= max(tol * self._first, self._objective.resolution)
 
-        On a quadratic, a step that converges never lets the norm grow, rounding aside.
+    def _end_of_finish(self) -> int:
+        """Return the iteration that looks at the second extrapolation from here.
+
+        Where varying steps meet the tolerance depends on the last bits of every sum on the
+        way. The minimum does not, and a few more gradients put it much more closely.
         """
-        return 1.001 * self._best[0] + 1e-9 * self._first + self._objective.resolution
+        return (self._n_iter // _PERIOD + 2) * _PERIOD + 1
 
-    def _conclude(self, point: FloatArray) -> Solution:
-        """Look once more, where the gradients seen put the minimum itself.
+    def _check_divergence(self, norm: float) -> None:
+        """Refuse a fixed step under which the norm grows.
 
-        Where a varying step meets the tolerance depends on the last bits of every sum on
-        the way; the minimum does not.
+        On a quadratic, a step that converges never lets it grow, rounding aside.
         """
-        auto = self._solver.learning_rate == "auto"
-        if not auto or self._n_iter in (1, self._solver.max_iter):
-            return Solution(point, self._n_iter, converged=True)
-        self._look(extrapolate(list(self._points), list(self._gradients)))
-        return Solution(self._best[1], self._n_iter, converged=True)
+        allowed = 1.001 * self._best[0] + 1e-9 * self._first + self._objective.resolution
+        if self._solver.learning_rate != "auto" and not norm <= allowed:
+            raise self._divergence(f"grew from {self._best[0]:.3g} to {norm:.3g}")
+
+    def _next(self, point: FloatArray, step: FixedStep | BarzilaiBorwein) -> FloatArray:
+        length = step.length(point, self._gradients[-1])
+        if self._solver.learning_rate == "auto" and self._n_iter % _PERIOD == 0:
+            return self._extrapolated()
+        point = point - length * self._gradients[-1]
+        if not np.abs(point).max() < _HUGE:
+            raise self._divergence("sends the next point out of range")
+        return point
+
+    def _extrapolated(self) -> FloatArray:
+        return extrapolate(list(self._points), list(self._gradients))
 
     def _look(self, point: FloatArray) -> float:
         """Ask for the gradient at `point` and return its norm."""
@@ -149,52 +177,3 @@ class _Descent:
             f"learning_rate={self._solver.learning_rate} diverges: by iteration {self._n_iter} "
             f"the gradient's norm {how}. Use a smaller one, or learning_rate='auto'."
         )
-
-
-@dataclass(frozen=True)
-class FixedStep:
-    """The same step every time."""
-
-    step: float
-
-    def length(self, _point: FloatArray, _gradient: FloatArray) -> float:
-        """Return the step."""
-        return self.step
-
-
-class BarzilaiBorwein:
-    """Steps that fit the curvature met on the last step; no gradient beyond those made.
-
-    Between the two steps of Barzilai and Borwein, "Two-point step size gradient methods",
-    IMA Journal of Numerical Analysis 8 (1988), the choice is that of the ABBmin1 rule of
-    Frassoldati, Zanghirati and Zanni, "New adaptive stepsize selections in gradient
-    methods", Journal of Industrial and Management Optimization 4 (2008), section 3: a
-    short step, the least of the last few, where the two differ much, else the long one.
-    On the diabetes data it takes half the rounds of either step alone.
-
-    Parameters
-    ----------
-    first_step : float
-        Length of the first step: 1 / L is safe.
-    """
-
-    _RATIO = 0.8  # tau of the paper
-    _MEMORY = 10  # m + 1 of the paper: this short step and the nine before it
-
-    def __init__(self, first_step: float) -> None:
-        self._step = first_step
-        self._short_steps: deque[float] = deque(maxlen=self._MEMORY)
-        self._last: tuple[FloatArray, FloatArray] | None = None
-
-    def length(self, point: FloatArray, gradient: FloatArray) -> float:
-        """Return the step to take from `point`, whose gradient is `gradient`."""
-        if self._last is not None:
-            moved, bent = point - self._last[0], gradient - self._last[1]
-            curvature = float(moved @ bent)
-            # Rounding alone can make it vanish, at the very end; the last step is as good.
-            if curvature > 0:
-                long, short = float(moved @ moved) / curvature, curvature / float(bent @ bent)
-                self._short_steps.append(short)
-                self._step = min(self._short_steps) if short < self._RATIO * long else long
-        self._last = point, gradient
-        return self._step
