@@ -1,0 +1,118 @@
+"""The coordinates that a solver works in, found by one or two secure sums."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ..least_squares import Frame
+from ..typing import FloatArray
+from .queries import Query, Slots, SquaresQuery, SumsQuery
+
+_CONSTANT = 16 * float(np.finfo(np.float64).eps)
+"""A column whose deviation is less than this part of its mean is constant but for the
+rounding of the mean itself."""
+
+
+class Sums(Protocol):
+    """Anything that answers a query with the sum over some clients."""
+
+    @property
+    def n_clients(self) -> int:
+        """How many clients' answers are added."""
+
+    def sum(self, query: Query) -> FloatArray:
+        """Return the total for `query`."""
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """What a solver's unknowns are in the frame that gradients travel in.
+
+    Parameters
+    ----------
+    frame : Frame
+        What clients take gradients in.
+    slots : Slots
+        What these gradients travel in.
+    stretch : ndarray of shape (n_unknowns,)
+        What one unit of each unknown is in the frame.
+    loss_unit : float
+        What one unit of loss in the frame is in the solver's.
+    curvature : float
+        Trace of the Hessian, in the solver's units.
+    """
+
+    frame: Frame
+    slots: Slots
+    stretch: FloatArray
+    loss_unit: float
+    curvature: float
+
+
+def standardised(sums: Sums, n_features: int, *, fit_intercept: bool, alpha: float) -> Coordinates:
+    """Center and scale, so that the Hessian's diagonal is 1. Without intercept, only scale.
+
+    The penalty is part of the Hessian, so that a feature of tiny scale under a large
+    `alpha` is no worse off than others.
+
+    Reveals the sum of weights; mean and variance of each feature and of the target, or
+    without an intercept their mean squares; over all clients, to everyone.
+    """
+    center = _means(sums) if fit_intercept else np.zeros(n_features + 1)
+    weight, mean_squares = _mean_squares(sums, center)
+    varies = mean_squares > (_CONSTANT * center) ** 2
+    deviation = np.where(varies, np.sqrt(mean_squares), np.inf)
+    scale = np.hypot(deviation[:-1], np.sqrt(alpha / weight))
+    target_scale = float(deviation[-1]) if varies[-1] else 1.0
+    return Coordinates(
+        Frame(center[:-1], scale, float(center[-1]), target_scale, weight),
+        Slots.STANDARD,
+        stretch=np.ones(n_features + fit_intercept),
+        loss_unit=1.0,
+        curvature=float(np.isfinite(scale).sum() + fit_intercept),
+    )
+
+
+def users_units(sums: Sums, n_features: int, *, fit_intercept: bool, alpha: float) -> Coordinates:
+    """Leave the unknowns in the user's units: coefficients, then the intercept.
+
+    Gradients still travel in a frame that scales, by powers of two: so slots fit every
+    unit, and no rounding is added.
+
+    Reveals the sum of weights and the mean squares of each feature and of the target, over
+    all clients, to everyone.
+    """
+    weight, mean_squares = _mean_squares(sums, np.zeros(n_features + 1))
+    nonzero = np.where(mean_squares, mean_squares, 1.0)
+    *scale, target_scale = np.exp2(np.round(np.log2(np.sqrt(nonzero))))
+    return Coordinates(
+        Frame(np.zeros(n_features), np.array(scale), 0.0, float(target_scale), weight),
+        Slots.LONG,
+        stretch=np.array([*scale, *[1.0] * fit_intercept]) / target_scale,
+        loss_unit=float(target_scale**2),
+        curvature=float(mean_squares[:-1].sum() + n_features * alpha / weight + fit_intercept),
+    )
+
+
+def _means(sums: Sums) -> FloatArray:
+    """Return the means of the features, then of the target: one secure sum."""
+    totals = sums.sum(SumsQuery())
+    return totals[1:] / _checked(totals[0])
+
+
+def _mean_squares(sums: Sums, center: FloatArray) -> tuple[float, FloatArray]:
+    """Return the sum of weights, and mean squares about `center`: one secure sum."""
+    totals = sums.sum(SquaresQuery(center[:-1], float(center[-1])))
+    weight = _checked(totals[0])
+    return weight, totals[1:] / weight
+
+
+def _checked(weight: float) -> float:
+    if weight <= 0:
+        raise ValueError(
+            "All sample weights together round to zero; multiply them by a common factor."
+        )
+    return float(weight)
