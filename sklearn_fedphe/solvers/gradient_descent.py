@@ -50,9 +50,8 @@ class GradientDescent:
     *Extrapolation* in place of a step now and then: Pratapa, Suryanarayana and Pask,
     "Anderson acceleration of the Jacobi iterative method: an efficient alternative to
     Krylov methods", Journal of Computational Physics 306 (2016), here with
-    Barzilai-Borwein steps between. It needs no gradient beyond those made, takes a third of
-    the rounds on well-posed data, and converges on ill-conditioned ones where steps alone
-    do not.
+    Barzilai-Borwein steps between. It needs no gradient beyond those made, takes fewer
+    rounds, and converges on ill-conditioned data where steps alone do not.
 
     *Reveals*: every gradient of the pooled rows, to everyone. The first, at zero, is
     X^T y; n_features + 1 of them in general position determine X^T X. Iterating hides no
