@@ -139,7 +139,7 @@ class _Descent:
         if self._solver.learning_rate == "auto" and self._n_iter % _PERIOD == 0:
             return self._extrapolated()
         point = point - length * self._gradients[-1]
-        if not np.abs(point).max() < _HUGE:
+        if self._solver.learning_rate != "auto" and not np.abs(point).max() < _HUGE:
             raise self._divergence("sends the next point out of range")
         return point
 
