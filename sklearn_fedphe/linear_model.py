@@ -256,8 +256,10 @@ class FederatedLinearRegression(RegressorMixin, BaseEstimator):
     def _set_fitted(self, shards: Shards, fitted: dict[str, Any]) -> None:
         """Replace the fitted attributes of an earlier fit by those of this one."""
         first = next(iter(shards.values()))
+        # Numbers of one type only, for NumPy would round integers beside floats.
+        of_one_type = len({type(label) for label in shards}) == 1
         fitted |= {
-            "clients_": np.array(list(shards)),
+            "clients_": np.array(list(shards), dtype=None if of_one_type else object),
             "n_clients_": len(shards),
             "n_features_in_": first.X.shape[1],
         }

@@ -137,7 +137,7 @@ def test_labels_are_not_rounded_to_one_type(diabetes):
 
     est = fit(X, y, clients=[2**53, 2**53 + 1, 1.5] * 147)
 
-    assert est.n_clients_ == 3
+    assert est.clients_.tolist() == [1.5, 2**53, 2**53 + 1]
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
