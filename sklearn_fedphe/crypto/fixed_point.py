@@ -19,12 +19,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from itertools import chain
 
-import gmpy2
 import numpy as np
 from gmpy2 import mpz
 from numpy.typing import ArrayLike, NDArray
+
+from .limbs import LIMB_BITS, floats_from_limbs, limbs_from_floats
+from .packing import pack, unpack
 
 
 @dataclass(frozen=True)
@@ -134,15 +135,8 @@ class FixedPoint:
         scaled = np.rint(np.ldexp(vector, self.fraction_bits))
         if np.abs(scaled).max(initial=0.0) >= math.ldexp(1.0, self.value_bits):
             raise self._overflow(largest)
-        offset = 1 << (self.slot_bits - 1)
-        # gmpy2 packs non-negative integers: shift every slot up by half its range, pack,
-        # and shift the packed integer down again.
-        slots = [int(value) + offset for value in scaled.tolist()]
-        integers = tuple(
-            gmpy2.pack(part, self.slot_bits) - self._packed_offset(len(part))
-            for part in (slots[i : i + self.n_slots] for i in range(0, len(slots), self.n_slots))
-        )
-        return EncodedVector(self, len(slots), integers)
+        limbs = limbs_from_floats(scaled, -(-self.slot_bits // LIMB_BITS))
+        return EncodedVector(self, len(vector), pack(limbs, self.slot_bits, self.n_slots))
 
     def decode(self, encoded: EncodedVector) -> NDArray[np.float64]:
         """Unpack a sum of encodings.
@@ -163,33 +157,16 @@ class FixedPoint:
             If a slot holds more than its terms can have put there: the integers are not
             a sum of encodings.
         """
-        offset = 1 << (self.slot_bits - 1)
-        sizes = [min(self.n_slots, encoded.size - i) for i in range(0, encoded.size, self.n_slots)]
-        slots = list(
-            chain.from_iterable(
-                self._unpack(integer, size)
-                for integer, size in zip(encoded.integers, sizes, strict=True)
-            )
-        )
-        bound = encoded.n_terms << self.value_bits
-        scaled = [int(slot) - offset for slot in slots]
-        if any(abs(value) >= bound for value in scaled):
+        try:
+            limbs = unpack(encoded.integers, self.slot_bits, self.n_slots)
+        except OverflowError as error:
+            raise self._undecodable() from error
+        scaled = floats_from_limbs(limbs[: encoded.size])
+        # No sum of terms comes so close to the bound as to be rounded up to it.
+        bound = encoded.n_terms * math.ldexp(1.0, self.value_bits)
+        if limbs[encoded.size :].any() or np.abs(scaled).max(initial=0.0) >= bound:
             raise self._undecodable()
-        values: NDArray[np.float64] = np.array([float(value) for value in scaled])
-        return np.ldexp(values, -self.fraction_bits)
-
-    def _unpack(self, integer: mpz, size: int) -> list[mpz]:
-        shifted = integer + self._packed_offset(size)
-        if shifted < 0 or shifted.bit_length() > size * self.slot_bits:
-            raise self._undecodable()
-        slots: list[mpz] = gmpy2.unpack(shifted, self.slot_bits)
-        # gmpy2 leaves out leading zero slots.
-        return slots + [mpz(0)] * (size - len(slots))
-
-    def _packed_offset(self, size: int) -> mpz:
-        """Half a slot's range in each of `size` slots."""
-        ones = ((mpz(1) << (self.slot_bits * size)) - 1) // ((mpz(1) << self.slot_bits) - 1)
-        return ones << (self.slot_bits - 1)
+        return np.ldexp(scaled, -self.fraction_bits)
 
     def _overflow(self, largest: float) -> OverflowError:
         size = f"up to 2**{math.frexp(largest)[1]}" if math.isfinite(largest) else "no finite size"
