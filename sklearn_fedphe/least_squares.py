@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,7 +138,7 @@ class LeastSquares:
         total = np.zeros(self.n_features + 2)
         total[0] = self._weight()
         for X, y, sample_weight in self._blocks(center, target_center):
-            total[1:-1] += sample_weight @ np.square(X, out=X)
+            total[1:-1] += sample_weight @ np.square(X)
             total[-1] += sample_weight @ np.square(y)
         return total
 
@@ -158,13 +159,19 @@ class LeastSquares:
         -------
         ndarray of the shape of `point`
         """
+        # Rows are centered one by one only in columns far from zero. Near it, products with
+        # the rows as they are cost no digits, and are put right in the sums, without a copy.
+        far = np.abs(frame.center) > frame.scale
+        pivot = np.where(far, frame.center, 0.0)
+        rest = frame.center - pivot
         direction = point[: self.n_features] / frame.scale
-        intercept = point[self.n_features :].sum()
+        offset = point[self.n_features :].sum() - rest @ direction
         total, residual_total = np.zeros(self.n_features), 0.0
-        for X, y, sample_weight in self._blocks(frame.center, frame.target_center):
-            residual = sample_weight * (X @ direction + intercept - y / frame.target_scale)
+        for X, y, sample_weight in self._blocks(pivot, frame.target_center):
+            residual = sample_weight * (X @ direction + offset - y / frame.target_scale)
             total += residual @ X
             residual_total += residual.sum()
+        total -= residual_total * rest
         share = np.append(total / frame.scale, residual_total) / frame.weight
         return share[: len(point)]
 
@@ -174,16 +181,21 @@ class LeastSquares:
     def _blocks(
         self, center: FloatArray, target_center: float
     ) -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
-        """Blocks of rows: X and y less their centers, and the weights, all as float64."""
+        """Blocks of rows: X and y less their centers, and the weights, all as float64.
+
+        X is the client's own, not to be written to, where it is float64 and not centered.
+        """
         n_rows = min(len(self._y), max(1, _BLOCK_VALUES // max(1, self.n_features)))
-        buffer = np.empty((n_rows, self.n_features))
+        as_it_is = self._X.dtype == np.float64 and not center.any()
+        row_step, column_step = self._X.strides
+        order: Literal["F", "C"] = "F" if row_step < column_step else "C"
+        buffer = np.empty((0 if as_it_is else n_rows, self.n_features), order=order)
         ones = np.ones(n_rows)
         for i in range(0, len(self._y), n_rows):
-            X, y = self._X[i : i + n_rows], self._y[i : i + n_rows]
-            block = np.subtract(X, center, out=buffer[: len(y)])
-            weights = self._sample_weight
+            X: NDArray[Any] = self._X[i : i + n_rows]
+            y, weights = self._y[i : i + n_rows], self._sample_weight
             yield (
-                block,
+                X if as_it_is else np.subtract(X, center, out=buffer[: len(y)]),
                 y - target_center,
                 ones[: len(y)] if weights is None else weights[i : i + n_rows],
             )

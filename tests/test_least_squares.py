@@ -7,13 +7,13 @@ from sklearn_fedphe import least_squares
 from sklearn_fedphe.least_squares import Frame, LeastSquares
 
 
-@pytest.fixture(params=["C", "F", "float32", "strided"])
+@pytest.fixture(params=["C", "F", "float32", "float32, F", "strided"])
 def table(request):
     generator = np.random.default_rng(0)
     X = 1e3 + generator.normal(size=(97, 4)) * [1e-3, 1, 10, 1e3]
-    if request.param == "F":
+    if "F" in request.param:
         X = np.asfortranarray(X)
-    elif request.param == "float32":
+    if "float32" in request.param:
         X = X.astype(np.float32)
     elif request.param == "strided":
         X = np.repeat(np.repeat(X, 2, axis=0), 3, axis=1)[::2, ::3]
@@ -25,9 +25,10 @@ def _blocks(request, monkeypatch):
     monkeypatch.setattr(least_squares, "_BLOCK_VALUES", request.param)
 
 
-@pytest.fixture
-def frame():
-    return Frame(np.array([1e3, 0, 7, 1]), np.array([1e-3, 1, np.inf, 9]), 0.5, 3.0, 120.0)
+@pytest.fixture(params=[[1e3, 0, 7, 1], [0, 0, 0, 0], [5e-4, -1, 7, 9]], ids="center {}".format)
+def frame(request):
+    center = np.array(request.param, dtype=float)
+    return Frame(center, np.array([1e-3, 1, np.inf, 9]), 0.5, 3.0, 120.0)
 
 
 @pytest.mark.usefixtures("_blocks")
@@ -90,13 +91,40 @@ def test_a_row_of_no_weight_costs_no_digits():
     np.testing.assert_array_equal(rows.sums(), [3.0, 7.0, 6.0])
 
 
-def test_gradient_reads_the_rows_without_a_copy_of_them():
-    X = np.zeros((4096, 512), dtype=np.float32)
-    rows = LeastSquares(X, np.zeros(4096))
-    frame = Frame(np.zeros(512), np.ones(512), 0.0, 1.0, 1.0)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_rows_are_worked_on_in_blocks_in_the_order_they_lie_in(order):
+    X = np.zeros((4096, 512), dtype=np.float32, order=order)
+    rows = LeastSquares(X[:4000], np.zeros(4000))
 
-    for block, *_ in rows._blocks(frame.center, 0.0):
+    for block, *_ in rows._blocks(np.ones(512), 0.0):
         assert block.nbytes <= 8 * least_squares._BLOCK_VALUES < X.nbytes
+        assert np.argsort(block.strides).tolist() == np.argsort(X.strides).tolist()
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_gradient_copies_no_row_where_columns_are_near_zero(order, monkeypatch):
+    X = np.asarray(np.random.default_rng(0).normal(0.5, size=(4096, 512)), order=order)
+    rows = LeastSquares(X, np.zeros(4096))
+    blocks = []
+    real = rows._blocks
+    monkeypatch.setattr(
+        rows, "_blocks", lambda *args: (blocks.append(block) or block for block in real(*args))
+    )
+
+    rows.gradient(np.zeros(513), Frame(np.full(512, 0.5), np.ones(512), 0.0, 1.0, 1.0))
+
+    assert len(blocks) == 8
+    assert all(np.shares_memory(block, X) for block, *_ in blocks)
+
+
+def test_rows_are_never_written_to():
+    X, y = np.random.default_rng(0).normal(size=(2, 50, 50))
+    X.flags.writeable = y.flags.writeable = False
+    rows = LeastSquares(X, y[0])
+    frame = Frame(np.zeros(50), np.ones(50), 0.0, 1.0, 1.0)
+
+    rows.sums(), rows.squares(frame.center, 0.0), rows.gradient(np.zeros(51), frame)
+    rows.shifted(np.zeros(50), 0.0)
 
 
 def test_frame_leads_back_to_the_users_units(frame):
