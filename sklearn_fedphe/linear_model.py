@@ -64,6 +64,12 @@ class FederatedLinearRegression(RegressorMixin, BaseEstimator):
         Blocks that `fit(X, y)` cuts the rows in. Not used by the other forms of `fit`.
     key_length : int, default=3072
         Bits of the Paillier modulus: 3072 for 128-bit security, at least 2048 (112-bit).
+    n_jobs : int or None, default=None
+        Cores for encryption and decryption. None: 1, unless in a `joblib.parallel_config`
+        context; -1: all. Does not change the result. The key holder decrypts in threads,
+        which pays always; clients encrypt in processes, which pays, and is done, where a
+        round has 128 ciphertexts or more (of some 40 numbers each; on two cores 1.7 times
+        as fast, once the processes have started).
     verbose : int, default=0
         If positive, print a line an iteration.
 
@@ -137,6 +143,7 @@ class FederatedLinearRegression(RegressorMixin, BaseEstimator):
         precondition: bool = True,
         n_clients: int = 3,
         key_length: int = 3072,
+        n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
         self.solver = solver
@@ -149,6 +156,7 @@ class FederatedLinearRegression(RegressorMixin, BaseEstimator):
         self.precondition = precondition
         self.n_clients = n_clients
         self.key_length = key_length
+        self.n_jobs = n_jobs
         self.verbose = verbose
 
     def fit(

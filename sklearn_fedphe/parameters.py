@@ -37,6 +37,7 @@ def check_parameters(estimator: FederatedLinearRegression) -> None:
         _check_real("tol", estimator.tol)
     _check_learning_rate(estimator.learning_rate)
     _check_key_length(estimator.key_length)
+    _check_n_jobs(estimator.n_jobs)
     if estimator.init == "local":
         _check_local(estimator)
 
@@ -69,6 +70,15 @@ def _check_key_length(key_length: Any) -> None:
             f"{MIN_KEY_LENGTH} (NIST SP 800-57: 112-bit security; 1024 bits give about 80). "
             "Use 2048, or 3072 for 128-bit security."
         )
+
+
+def _check_n_jobs(n_jobs: Any) -> None:
+    if n_jobs is not None:
+        check_scalar(n_jobs, "n_jobs", Integral)
+        if n_jobs == 0:
+            raise ValueError(
+                "n_jobs=0: pass None or 1 for one core, -1 for all, or how many to use."
+            )
 
 
 def _check_local(estimator: FederatedLinearRegression) -> None:

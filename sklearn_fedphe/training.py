@@ -38,7 +38,7 @@ def train(estimator: FederatedLinearRegression, shards: Shards) -> dict[str, Any
     }
     if estimator.init == "local":
         rows = {label: _train_alone(estimator, label, own) for label, own in rows.items()}
-    ring = form_ring(rows, estimator.key_length)
+    ring = form_ring(rows, estimator.key_length, estimator.n_jobs)
     objective = _objective(estimator, ring, ring.n_features)
     solution = _solver(estimator, _print if estimator.verbose else None).minimize(objective)
     if not solution.converged and estimator.tol is not None:

@@ -155,7 +155,7 @@ def test_pickle_keeps_the_model_and_no_number_of_the_key(est, diabetes, known_ke
     X, y = diabetes
     data = pickle.dumps(est.fit(X, y))
 
-    np.testing.assert_array_equal(pickle.loads(data).predict(X), est.predict(X))  # noqa: S301 (our own)
+    np.testing.assert_array_equal(pickle.loads(data).predict(X), est.predict(X))
     key = known_key._key
     for number in (key.p, key.q, int(known_key.public_key.n)):
         size = (number.bit_length() + 7) // 8

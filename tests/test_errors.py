@@ -222,6 +222,8 @@ PARAMETERS = {
     "n_clients": (0, ValueError, "n_clients == 0, must be >= 1"),
     "n_clients 2": (2, ValueError, r"2 clients are here \(\[0, 1\]\), and at least 3"),
     "key_length": (1024, ValueError, "key_length=1024: .* at least 2048 .*Use 2048, or 3072"),
+    "n_jobs": (0, ValueError, "n_jobs=0: pass None or 1 for one core, -1 for all"),
+    "n_jobs of text": ("all", TypeError, "n_jobs must be an instance of int"),
     "key_length odd": (2049, ValueError, "key_length=2049: a key has an even number of bits"),
     "key_length text": ("3072", TypeError, "key_length must be an instance of"),
     "verbose": (-1, ValueError, "verbose == -1, must be >= 0"),

@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, Ridge
 
 from sklearn_fedphe import FederatedLinearRegression
+from sklearn_fedphe.crypto import cores
 
 pytestmark = pytest.mark.usefixtures("known_key")
 
@@ -242,6 +243,18 @@ def test_warns_where_the_tolerance_was_not_met(diabetes, cut, precondition, reme
         fit(cut(UNEVEN[3], *diabetes), max_iter=5, precondition=precondition)
 
     assert record[0].filename == __file__
+
+
+@pytest.mark.parametrize("n_jobs", [2, -1])
+def test_n_jobs_does_not_change_the_result(diabetes, monkeypatch, n_jobs):
+    monkeypatch.setattr(cores, "MIN_FOR_PROCESSES", 2)
+    one = FederatedLinearRegression(key_length=2048, max_iter=4, tol=None).fit(*diabetes)
+
+    est = FederatedLinearRegression(key_length=2048, max_iter=4, tol=None, n_jobs=n_jobs)
+
+    np.testing.assert_array_equal(est.fit(*diabetes).coef_, one.coef_)
+    assert est.intercept_ == one.intercept_
+    assert est.n_rounds_ == one.n_rounds_
 
 
 def test_verbose_prints_a_line_an_iteration(diabetes, cut, capsys):

@@ -40,6 +40,8 @@ from itertools import accumulate
 import gmpy2
 from gmpy2 import mpz
 
+from .factor_pool import FactorPool
+
 TEETH = 8
 COLUMNS = 8
 _DOMAIN = b"sklearn_fedphe/v1/obfuscation-base"
@@ -93,13 +95,32 @@ class Obfuscator:
             (bases[i : i + 2**TEETH], tails[i : i + 2**TEETH])
             for i in range(0, len(entries), 2**TEETH)
         ]
+        self._ready = FactorPool()
+
+    def prepare(self, count: int) -> None:
+        """Make factors ahead, while there is nothing else to do.
+
+        Parameters
+        ----------
+        count : int
+            How many more. Each takes as many bytes as a ciphertext.
+        """
+        for _ in range(count):
+            self._ready.put(self._fresh())
 
     def draw(self) -> mpz:
-        """Return a fresh hiding factor: a random n-th power modulo n**2.
+        """Return a hiding factor that was never returned before, one made ahead if there is.
 
-        The random bytes come from the operating system; each is one digit of the
-        exponent in the comb's order.
+        Returns
+        -------
+        mpz
+            A random n-th power modulo n**2.
         """
+        ready = self._ready.take()
+        return self._fresh() if ready is None else ready
+
+    def _fresh(self) -> mpz:
+        """Walk the comb. The random bytes are the exponent's digits in the comb's order."""
         digits = os.urandom(self._rows * COLUMNS)
         n_squared = self._n_squared
         product, tail = mpz(1), mpz(0)

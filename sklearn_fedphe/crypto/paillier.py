@@ -14,14 +14,18 @@ guards against mistakes, not against a malicious peer.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
+from itertools import islice
 from typing import NoReturn
 
+import gmpy2
 import phe
 from gmpy2 import mpz
 
-from .fixed_point import EncodedVector, FixedPoint
+from .cores import map_processes, map_threads
+from .encrypted_vector import EncryptedVector
+from .fixed_point import EncodedVector
 from .obfuscation import Obfuscator
 
 
@@ -46,6 +50,10 @@ class PublicKey:
 
     def __repr__(self) -> str:
         return f"PublicKey(key_length={self.key_length}, fingerprint={self.fingerprint.hex()!r})"
+
+    def __reduce__(self) -> tuple[Callable[[int], PublicKey], tuple[int]]:
+        # Not the hiding factors made ahead: a copy makes its own.
+        return _received_key, (int(self.n),)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PublicKey) and self.n == other.n
@@ -79,6 +87,19 @@ class PublicKey:
     def _obfuscator(self) -> Obfuscator:
         return Obfuscator(self.n)
 
+    def prepare(self, count: int) -> None:
+        """Make hiding factors ahead for so many ciphertexts to come, each used once.
+
+        Run by a client while it waits for its turn: what is left of an encryption then is
+        two multiplications. Reveals nothing.
+
+        Parameters
+        ----------
+        count : int
+            How many ciphertexts (`FixedPoint.n_plaintexts`).
+        """
+        self._obfuscator.prepare(count)
+
     def encrypt(self, encoded: EncodedVector) -> EncryptedVector:
         """Encrypt a packed vector, each integer behind a fresh hiding factor.
 
@@ -99,72 +120,50 @@ class PublicKey:
         TypeError
             If `encoded` is anything but an `EncodedVector`.
         """
-        if not isinstance(encoded, EncodedVector):
-            raise TypeError(
-                f"encrypt takes an EncodedVector, got {type(encoded).__name__}; "
-                "encode the values with FixedPoint.encode first."
-            )
-        ciphertexts = tuple(
-            (1 + self.n * (integer % self.n)) * self._obfuscator.draw() % self.n_squared
-            for integer in encoded.integers
-        )
-        return EncryptedVector(self, encoded.layout, encoded.size, ciphertexts, encoded.n_terms)
+        return self.encrypt_all([encoded])[0]
 
+    def encrypt_all(
+        self, vectors: Sequence[EncodedVector], n_jobs: int | None = None
+    ) -> list[EncryptedVector]:
+        """Encrypt several vectors: for who plays several clients, or has several cores.
 
-@dataclass(frozen=True)
-class EncryptedVector:
-    """A packed vector under encryption. It can be added to its own kind.
+        Parameters
+        ----------
+        vectors : sequence of EncodedVector
+            The packed vectors.
+        n_jobs : int or None, default=None
+            As scikit-learn means it. Integers to encrypt then go to other processes of
+            this machine, where they are many; hiding factors never do.
 
-    Parameters
-    ----------
-    public_key : PublicKey
-        What it is encrypted under.
-    layout : FixedPoint
-        How its values are laid out.
-    size : int
-        Number of values.
-    ciphertexts : tuple of mpz
-        One for each packed integer, in (0, n**2).
-    n_terms : int
-        How many clients' vectors it is the sum of. Bookkeeping, not a proof.
-    """
-
-    public_key: PublicKey
-    layout: FixedPoint
-    size: int
-    ciphertexts: tuple[mpz, ...] = field(repr=False)
-    n_terms: int
-
-    def __add__(self, other: object) -> EncryptedVector:
-        """Add under encryption, by multiplying ciphertexts modulo n**2.
-
-        The sum carries the hiding factors of both: added to a fresh encryption, it
-        cannot be linked to what came in.
+        Returns
+        -------
+        list of EncryptedVector
+            As `encrypt` would return each.
         """
-        if not isinstance(other, EncryptedVector):
-            return NotImplemented
-        if self.public_key != other.public_key:
-            raise ValueError(
-                f"Vectors under different keys do not add: {self.public_key!r} and "
-                f"{other.public_key!r}."
+        for vector in vectors:
+            if not isinstance(vector, EncodedVector):
+                raise TypeError(
+                    f"encrypt takes an EncodedVector, got {type(vector).__name__}; "
+                    "encode the values with FixedPoint.encode first."
+                )
+        integers = [integer for vector in vectors for integer in vector.integers]
+        ciphertexts = iter(map_processes(self._encrypt_integers, integers, n_jobs))
+        return [
+            EncryptedVector(
+                self, v.layout, v.size, tuple(islice(ciphertexts, len(v.integers))), v.n_terms
             )
-        if (self.layout, self.size) != (other.layout, other.size):
-            raise ValueError(
-                f"Vectors of different layouts do not add: {self.size} values in {self.layout} "
-                f"and {other.size} in {other.layout}."
-            )
-        if self.n_terms + other.n_terms > self.layout.max_terms:
-            raise ValueError(
-                f"{self.n_terms} + {other.n_terms} terms, where the guard bits were sized for "
-                f"{self.layout.max_terms}; every client adds exactly once."
-            )
-        n_squared = self.public_key.n_squared
-        ciphertexts = tuple(
-            left * right % n_squared
-            for left, right in zip(self.ciphertexts, other.ciphertexts, strict=True)
-        )
-        n_terms = self.n_terms + other.n_terms
-        return EncryptedVector(self.public_key, self.layout, self.size, ciphertexts, n_terms)
+            for v in vectors
+        ]
+
+    def _encrypt_integers(self, integers: list[mpz]) -> list[mpz]:
+        n, n_squared, draw = self.n, self.n_squared, self._obfuscator.draw
+        return [(1 + n * (integer % n)) * draw() % n_squared for integer in integers]
+
+
+@lru_cache(maxsize=1)
+def _received_key(n: int) -> PublicKey:
+    """Return the same object for the same key, so that a process builds its table once."""
+    return PublicKey(n)
 
 
 class PrivateKey:
@@ -191,7 +190,7 @@ class PrivateKey:
             "Hand on its public_key."
         )
 
-    def decrypt(self, encrypted: EncryptedVector) -> EncodedVector:
+    def decrypt(self, encrypted: EncryptedVector, n_jobs: int | None = None) -> EncodedVector:
         """Decrypt by Chinese remaindering (Paillier 1999, section 7).
 
         Run by the key holder on a total. Reveals the sum to it.
@@ -200,6 +199,8 @@ class PrivateKey:
         ----------
         encrypted : EncryptedVector
             A total, under this key.
+        n_jobs : int or None, default=None
+            As scikit-learn means it: threads for the two halves of each ciphertext.
 
         Returns
         -------
@@ -216,7 +217,17 @@ class PrivateKey:
                 f"The vector is encrypted under {encrypted.public_key!r}, and this is the key "
                 f"of {self.public_key!r}."
             )
-        n = self.public_key.n
-        residues = (mpz(self._key.raw_decrypt(int(c))) for c in encrypted.ciphertexts)
-        integers = tuple(m - n if m > n // 2 else m for m in residues)
+        key, n = self._key, self.public_key.n
+        halves = [(c, prime) for c in encrypted.ciphertexts for prime in (key.p, key.q)]
+        residues = iter(map_threads(self._decrypt_half, halves, n_jobs))
+        plaintexts = [mpz(key.crt(*pair)) for pair in zip(residues, residues, strict=True)]
+        integers = tuple(m - n if m > n // 2 else m for m in plaintexts)
         return EncodedVector(encrypted.layout, encrypted.size, integers, encrypted.n_terms)
+
+    def _decrypt_half(self, half: tuple[mpz, int]) -> int:
+        """Return the plaintext of a ciphertext modulo one of the primes."""
+        ciphertext, prime = half
+        key = self._key
+        square, h = (key.psquare, key.hp) if prime == key.p else (key.qsquare, key.hq)
+        power = int(gmpy2.powmod(ciphertext, prime - 1, square))
+        return int(key.l_function(power, prime) * h % prime)

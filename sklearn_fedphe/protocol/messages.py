@@ -17,8 +17,9 @@ from typing import Literal
 import numpy as np
 from gmpy2 import mpz
 
+from ..crypto.encrypted_vector import EncryptedVector
 from ..crypto.fixed_point import FixedPoint
-from ..crypto.paillier import EncryptedVector, PublicKey, ciphertext_bytes
+from ..crypto.paillier import PublicKey, ciphertext_bytes
 from ..typing import FloatArray
 
 _VERSION = 1

@@ -9,7 +9,8 @@ from collections.abc import Hashable
 
 import numpy as np
 
-from ..crypto.fixed_point import EncodedVector, FixedPoint
+from ..crypto.encrypted_vector import EncryptedVector
+from ..crypto.fixed_point import EncodedVector
 from ..crypto.paillier import PrivateKey, PublicKey
 from ..least_squares import LeastSquares
 from ..typing import FloatArray
@@ -62,22 +63,52 @@ class Client:
     ) -> None:
         _check_enough(n_clients)
         self.label = label
+        self.public_key = public_key
         self._rows = rows
-        self._public_key = public_key
         self._n_clients = n_clients
 
-    def add_to(self, running_sum: bytes, query: bytes) -> bytes:
+    def encode(self, query: bytes) -> EncodedVector:
+        """Compute this client's answer, as soon as the query has come.
+
+        Run by the client. Reveals nothing: what it returns is in the clear and stays with
+        the client until it is encrypted.
+
+        Parameters
+        ----------
+        query : bytes
+            From the key holder; public.
+
+        Returns
+        -------
+        EncodedVector
+            The answer, packed, to be encrypted under the key holder's key.
+
+        Raises
+        ------
+        OverflowError
+            If a value of the answer does not fit its slot. Nothing was sent then.
+        """
+        asked = query_from_bytes(query, self._rows.n_features)
+        layout = asked.slots.layout(self.public_key.plaintext_bits, self._n_clients)
+        try:
+            return layout.encode(answer(asked, self._rows))
+        except OverflowError as error:
+            problem = str(error)
+        # Raised out here, the error does not carry the frames that hold the values.
+        raise OverflowError(f"client {self.label!r} would send {problem}; {asked.slots.remedy}.")
+
+    def add_to(self, running_sum: bytes, own: EncryptedVector) -> bytes:
         """Add this client's answer to what came round the ring, under encryption.
 
-        Run by the client. Reveals nothing: what leaves is behind a fresh hiding factor,
-        also where the incoming sum is known.
+        Run by the client when its turn comes. Reveals nothing: what leaves is behind a
+        fresh hiding factor, also where the incoming sum is known.
 
         Parameters
         ----------
         running_sum : bytes
             From the client before; empty for the first.
-        query : bytes
-            From the key holder; public.
+        own : EncryptedVector
+            Its own answer. To be added once: a factor hides one message alone.
 
         Returns
         -------
@@ -86,24 +117,13 @@ class Client:
 
         Raises
         ------
-        OverflowError
-            If a value of the answer does not fit its slot. Nothing was sent then.
+        ValueError
+            If what came is not a running sum that this answer can be added to.
         """
-        asked = query_from_bytes(query, self._rows.n_features)
-        layout = asked.slots.layout(self._public_key.plaintext_bits, self._n_clients)
-        own = self._public_key.encrypt(self._encode(layout, asked))
         if not running_sum:
             return running_sum_to_bytes(own)
-        received = running_sum_from_bytes(running_sum, self._public_key, layout, own.size)
+        received = running_sum_from_bytes(running_sum, self.public_key, own.layout, own.size)
         return running_sum_to_bytes(received + own)
-
-    def _encode(self, layout: FixedPoint, query: Query) -> EncodedVector:
-        try:
-            return layout.encode(answer(query, self._rows))
-        except OverflowError as error:
-            problem = str(error)
-        # Raised out here, the error does not carry the frames that hold the values.
-        raise OverflowError(f"client {self.label!r} would send {problem}; {query.slots.remedy}.")
 
 
 class KeyHolder:
@@ -117,12 +137,21 @@ class KeyHolder:
         How many clients must have entered a total.
     n_features : int
         Number of columns, the same for all clients.
+    n_jobs : int or None, default=None
+        Threads that decrypt, as scikit-learn means it.
     """
 
-    def __init__(self, private_key: PrivateKey, n_clients: int, n_features: int) -> None:
+    def __init__(
+        self,
+        private_key: PrivateKey,
+        n_clients: int,
+        n_features: int,
+        n_jobs: int | None = None,
+    ) -> None:
         _check_enough(n_clients)
         self._private_key = private_key
         self._n_clients = n_clients
+        self._n_jobs = n_jobs
         self.n_features = n_features
 
     def open_total(self, running_sum: bytes, query: bytes) -> bytes:
@@ -158,7 +187,8 @@ class KeyHolder:
                 f"{encrypted.n_terms} entered this one; send it round the whole ring, each "
                 "client once."
             )
-        return total_to_bytes(layout.decode(self._private_key.decrypt(encrypted)))
+        decrypted = self._private_key.decrypt(encrypted, self._n_jobs)
+        return total_to_bytes(layout.decode(decrypted))
 
 
 def _check_enough(n_clients: int) -> None:

@@ -60,6 +60,8 @@ class RingSum:
         Who opens the totals.
     observer : callable, default=None
         Called with each `Message`.
+    n_jobs : int or None, default=None
+        Cores that encrypt, as scikit-learn means it.
 
     Attributes
     ----------
@@ -70,13 +72,18 @@ class RingSum:
     """
 
     def __init__(
-        self, clients: list[Client], key_holder: KeyHolder, observer: Observer | None = None
+        self,
+        clients: list[Client],
+        key_holder: KeyHolder,
+        observer: Observer | None = None,
+        n_jobs: int | None = None,
     ) -> None:
         self.clients = clients
         self.key_holder = key_holder
         self.n_features = key_holder.n_features
         self.n_rounds = 0
         self._observer = observer
+        self._n_jobs = n_jobs
 
     @property
     def n_clients(self) -> int:
@@ -86,9 +93,9 @@ class RingSum:
     def sum(self, query: Query) -> FloatArray:
         """Make one trip round the ring.
 
-        The key holder sends the query to every client. The first client encrypts its
-        answer and sends it to the second, which adds its own under encryption, and so on;
-        the last sends the sum to the key holder, who opens it and tells everyone.
+        The key holder sends the query to every client, and each encrypts its answer. The
+        first client sends its own to the second, which adds its own under encryption, and
+        so on; the last sends the sum to the key holder, who opens it and tells everyone.
 
         Reveals the total, to everyone; nothing else to anyone who does not collude.
 
@@ -106,10 +113,14 @@ class RingSum:
         question = query_to_bytes(query)
         for client in self.clients:
             self._show(KEY_HOLDER, client.label, "query", question)
+        public_key = self.clients[0].public_key
+        answers = public_key.encrypt_all(
+            [client.encode(question) for client in self.clients], self._n_jobs
+        )
         receivers = [*(client.label for client in self.clients[1:]), KEY_HOLDER]
         running = b""
-        for client, receiver in zip(self.clients, receivers, strict=True):
-            running = client.add_to(running, question)
+        for client, own, receiver in zip(self.clients, answers, receivers, strict=True):
+            running = client.add_to(running, own)
             self._show(client.label, receiver, "running sum", running)
         total = self.key_holder.open_total(running, question)
         for client in self.clients:
@@ -127,7 +138,9 @@ class RingSum:
             self._observer(Message(self.n_rounds, sender, receiver, kind, payload))
 
 
-def form_ring(rows: Mapping[Hashable, LeastSquares], key_length: int) -> RingSum:
+def form_ring(
+    rows: Mapping[Hashable, LeastSquares], key_length: int, n_jobs: int | None = None
+) -> RingSum:
     """Play all parties in this process: a key holder with a new key, and the clients.
 
     Parameters
@@ -136,6 +149,8 @@ def form_ring(rows: Mapping[Hashable, LeastSquares], key_length: int) -> RingSum
         Each client's, in the order of the ring.
     key_length : int
         Bits of the Paillier modulus.
+    n_jobs : int or None, default=None
+        Cores that encrypt and decrypt, as scikit-learn means it.
 
     Returns
     -------
@@ -147,4 +162,5 @@ def form_ring(rows: Mapping[Hashable, LeastSquares], key_length: int) -> RingSum
         Client(label, own, private_key.public_key, len(rows)) for label, own in rows.items()
     ]
     n_features = next(iter(rows.values())).n_features
-    return RingSum(clients, KeyHolder(private_key, len(rows), n_features), _observer.get())
+    key_holder = KeyHolder(private_key, len(rows), n_features, n_jobs)
+    return RingSum(clients, key_holder, _observer.get(), n_jobs)

@@ -1,15 +1,19 @@
 import math
 
+import gmpy2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_fedphe.crypto.paillier import PublicKey
-from sklearn_fedphe.least_squares import LeastSquares
+from sklearn_fedphe.least_squares import Frame, LeastSquares
 from sklearn_fedphe.protocol import KEY_HOLDER, RingSum, form_ring, observe
+from sklearn_fedphe.protocol.messages import n_ciphertexts
 from sklearn_fedphe.protocol.parties import Client, KeyHolder
 from sklearn_fedphe.protocol.queries import (
+    GradientQuery,
+    Slots,
     SquaresQuery,
     StartQuery,
     SumsQuery,
@@ -24,12 +28,17 @@ def client_with(label, vector, public_key, n_clients):
     return Client(label, rows, public_key, n_clients)
 
 
-def ring_of(vectors, private_key):
+def ring_of(vectors, private_key, public_key=None):
     clients = [
-        client_with(i, vector, private_key.public_key, len(vectors))
+        client_with(i, vector, public_key or private_key.public_key, len(vectors))
         for i, vector in enumerate(vectors)
     ]
     return RingSum(clients, KeyHolder(private_key, len(vectors), len(vectors[0]) - 1))
+
+
+def pass_on(client, running, query):
+    """What a client sends on, when the running sum comes to it."""
+    return client.add_to(running, client.public_key.encrypt(client.encode(query)))
 
 
 def assert_secure_sum(private_key, vectors, expected):
@@ -83,15 +92,56 @@ def test_counts_its_rounds(short_key):
     assert ring.n_clients == 3
 
 
-def test_each_client_makes_one_hiding_factor_a_ciphertext(short_key, monkeypatch):
-    drawn = []
-    obfuscator = type(short_key.public_key._obfuscator)
+@pytest.mark.parametrize("ready", [0, 7, 20, 23])
+def test_each_client_takes_one_hiding_factor_a_ciphertext(short_key, monkeypatch, ready):
+    public_key = PublicKey(short_key.public_key.n)
+    ring = ring_of([[1.0, 2.0, 3.0, 4.0]] * 5, short_key, public_key)
+    public_key.prepare(ready)
+    taken = []
+    obfuscator = public_key._obfuscator
     draw = obfuscator.draw
-    monkeypatch.setattr(obfuscator, "draw", lambda self: drawn.append(1) or draw(self))
+    monkeypatch.setattr(obfuscator, "draw", lambda: taken.append(draw()) or taken[-1])
 
-    ring_of([[1.0, 2.0, 3.0, 4.0]] * 5, short_key).sum(StartQuery())
+    np.testing.assert_array_equal(ring.sum(StartQuery()), [5.0, 10.0, 15.0, 20.0])
 
-    assert len(drawn) == 5 * 4  # a wide slot fills a short key's plaintext
+    assert len(taken) == len(set(taken)) == 5 * 4  # a wide slot fills a short key's plaintext
+    assert len(obfuscator._ready) == max(ready - 20, 0)
+
+
+def test_clients_make_no_modular_power_and_the_key_holder_two_a_ciphertext(short_key, monkeypatch):
+    ring = ring_of([[1.0, 2.0, 3.0]] * 4, short_key)
+    ring.sum(StartQuery())  # the table stands
+    powers, by_now = [], []
+    powmod, open_total = gmpy2.powmod, ring.key_holder.open_total
+    monkeypatch.setattr(gmpy2, "powmod", lambda *args: powers.append(1) or powmod(*args))
+    monkeypatch.setattr(
+        ring.key_holder,
+        "open_total",
+        lambda *args: by_now.append(len(powers)) or open_total(*args),
+    )
+
+    ring.sum(StartQuery())
+
+    assert by_now == [0]
+    assert len(powers) == 2 * 3
+
+
+@pytest.mark.parametrize(
+    ("n_features", "key_length"), [(4, 2048), (30, 2048), (31, 2048), (47, 3072)]
+)
+def test_ciphertexts_are_as_few_as_slots_allow(n_features, key_length):
+    rows = {name: LeastSquares(np.ones((2, n_features)), np.ones(2)) for name in "ABC"}
+    frame = Frame(np.zeros(n_features), np.ones(n_features), 0.0, 1.0, 1.0)
+    seen = []
+    with observe(seen.append):
+        form_ring(rows, key_length).sum(
+            GradientQuery(np.zeros(n_features + 1), frame, Slots.STANDARD)
+        )
+
+    slots = (key_length - 2) // 64
+    expected = math.ceil((n_features + 1) / slots)
+    sums = [message.payload for message in seen if message.kind == "running sum"]
+    assert [n_ciphertexts(payload, key_length) for payload in sums] == [expected] * 3
 
 
 @pytest.mark.parametrize("passed", [[], [0], [0, 1], [0, 0, 1], [0, 1, 2, 3]])
@@ -100,7 +150,7 @@ def test_key_holder_opens_no_partial_total(private_key, passed):
     query = query_to_bytes(StartQuery())
     running = b""
     for i in passed:
-        running = ring.clients[i].add_to(running, query)
+        running = pass_on(ring.clients[i], running, query)
 
     with pytest.raises(ValueError) as error:  # noqa: PT011 (the text is asserted below)
         ring.key_holder.open_total(running, query)
@@ -117,10 +167,10 @@ def test_more_terms_than_clients_are_refused(private_key):
     query = query_to_bytes(StartQuery())
     running = b""
     for client in ring.clients:
-        running = client.add_to(running, query)
+        running = pass_on(client, running, query)
 
     with pytest.raises(ValueError, match=r"4 \+ 1 terms"):
-        ring.clients[0].add_to(running, query)
+        pass_on(ring.clients[0], running, query)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +196,7 @@ def test_names_the_client_whose_value_does_not_fit(query, value, bound):
     ):
         form_ring({"A": rows(1.0), "B": rows(value), "C": rows(2.0)}, 1024).sum(query)
 
-    assert [message.sender for message in seen if message.kind == "running sum"] == ["A"]
+    assert {message.kind for message in seen} == {"query"}
 
 
 def test_observer_is_shown_every_message_in_order():
@@ -175,5 +225,5 @@ def test_observer_is_shown_every_message_in_order():
 def test_a_client_knows_no_private_key(short_key):
     client = client_with("A", [1.0, 2.0], short_key.public_key, 3)
 
-    assert type(client._public_key) is PublicKey
-    assert not hasattr(client._public_key, "decrypt")
+    assert type(client.public_key) is PublicKey
+    assert not hasattr(client.public_key, "decrypt")
