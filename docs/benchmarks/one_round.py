@@ -1,20 +1,20 @@
-"""One round of the ring against phe used as its own tutorial does.
+"""One round of the ring against phe, HEU and TenSEAL, in one process and one thread.
 
 One round: every client encrypts a vector of float64, the ciphertexts are added round the
-ring, the total is decrypted. phe's way is one ciphertext a number, ``public_key.encrypt(x)``,
-``+`` and ``private_key.decrypt``. Both in one process and one thread, in turn; the figure is
-the median of the ratios of neighbouring runs.
+ring, the total is decrypted. All are timed in turn; the figure is the median of the ratios
+to neighbouring runs of phe used as its own tutorial does. Peers that are not installed are
+left out: ``pip install ".[bench]"``.
 
-Run it with ``python docs/benchmarks/one_round.py``; ``--json`` for the figures alone.
+Run it with ``python docs/benchmarks/one_round.py``; ``--json`` prints JSON, ``--cases 2``
+leaves out the largest, for which phe takes minutes.
 """
 
-import argparse
-import json
 import statistics
-import time
+from importlib.util import find_spec
 
 import numpy as np
-import phe
+import peers
+from measuring import interleaved, median_ratio, parse_options, show
 
 from sklearn_fedphe.crypto.key_generation import generate_private_key
 from sklearn_fedphe.least_squares import Frame, LeastSquares
@@ -22,89 +22,97 @@ from sklearn_fedphe.protocol import RingSum
 from sklearn_fedphe.protocol.parties import Client, KeyHolder
 from sklearn_fedphe.protocol.queries import GradientQuery, Slots
 
-CASES = ((3, 11, 5), (3, 100, 3), (10, 1000, 1))  # clients, numbers, repetitions
+CASES = ((3, 11, 9), (3, 100, 5), (10, 1000, 1))  # clients, numbers, repetitions
 
 
-def make_ring(private_key, vectors):
-    """Clients of one row each, whose gradients at zero are their vectors."""
-    clients = [
-        Client(
-            i, LeastSquares(vector[np.newaxis], -np.ones(1)), private_key.public_key, len(vectors)
-        )
-        for i, vector in enumerate(vectors)
-    ]
-    return RingSum(clients, KeyHolder(private_key, len(vectors), vectors.shape[1]))
+class Ring:
+    """Our own: clients of one row each, whose gradients at zero are their vectors."""
+
+    def __init__(self, key_length, vectors):
+        n_clients, n_numbers = vectors.shape
+        private_key = generate_private_key(key_length)
+        self._public_key = private_key.public_key
+        clients = [
+            Client(i, LeastSquares(v[np.newaxis], -np.ones(1)), self._public_key, n_clients)
+            for i, v in enumerate(vectors)
+        ]
+        frame = Frame(np.zeros(n_numbers), np.ones(n_numbers), 0.0, 1.0, 1.0)
+        self._query = GradientQuery(np.zeros(n_numbers), frame, Slots.STANDARD)
+        self._ring = RingSum(clients, KeyHolder(private_key, n_clients, n_numbers))
+        self._ring.sum(self._query)  # builds the table of hiding factors, once a key
+        layout = Slots.STANDARD.layout(self._public_key.plaintext_bits, n_clients)
+        self.n_ciphertexts = n_clients * layout.n_plaintexts(n_numbers)
+        self.bytes_a_hop = 25 + layout.n_plaintexts(n_numbers) * self._public_key.ciphertext_bytes
+
+    def round(self):
+        return self._ring.sum(self._query)
+
+    def prepare(self):
+        self._public_key.prepare(self.n_ciphertexts)
 
 
-def round_of_ring(ring, n_numbers):
-    frame = Frame(np.zeros(n_numbers), np.ones(n_numbers), 0.0, 1.0, 1.0)
-    return ring.sum(GradientQuery(np.zeros(n_numbers), frame, Slots.STANDARD))
-
-
-def round_of_phe(public_key, private_key, vectors):
-    totals = [public_key.encrypt(float(value)) for value in vectors[0]]
-    for vector in vectors[1:]:
-        own = (public_key.encrypt(float(value)) for value in vector)
-        totals = [total + value for total, value in zip(totals, own, strict=True)]
-    return np.array([private_key.decrypt(total) for total in totals])
-
-
-def timed(function, *arguments):
-    start = time.perf_counter()
-    return function(*arguments), time.perf_counter() - start
+def schemes(key_length, vectors):
+    """Return each scheme's round and bytes a hop, by name, those of phe first."""
+    n_clients, n_numbers = vectors.shape
+    theirs = {"phe": peers.Phe(key_length, n_numbers)}
+    if find_spec("heu"):
+        theirs["HEU ZPaillier, vectorised"] = peers.HeuVectorised(key_length, n_numbers)
+        theirs["HEU ZPaillier, our packing"] = peers.HeuPacked(key_length, n_numbers, n_clients)
+    if find_spec("tenseal"):
+        theirs["TenSEAL CKKS 4096"] = peers.Ckks(4096, n_numbers)
+        theirs["TenSEAL CKKS 8192"] = peers.Ckks(8192, n_numbers)
+    rounds = {name: (lambda p=peer: p.round(vectors)) for name, peer in theirs.items()}
+    return rounds, {name: peer.bytes_a_hop for name, peer in theirs.items()}
 
 
 def measure(n_clients, n_numbers, repetitions, key_length):
     vectors = np.random.default_rng(0).normal(size=(n_clients, n_numbers))
     expected = vectors.sum(axis=0)
-    private_key = generate_private_key(key_length)
-    ring = make_ring(private_key, vectors)
-    round_of_ring(ring, n_numbers)  # builds the table of hiding factors, once a key
-    their_public_key, their_private_key = phe.generate_paillier_keypair(n_length=key_length)
-    ratios, ours, theirs, errors = [], [], [], []
+    rounds, bytes_a_hop = schemes(key_length, vectors)
+    ring = Ring(key_length, vectors)
+    totals = {}
+
+    def keep(name, function):
+        totals[name] = function()
+
+    rounds["ours"] = ring.round
+    bytes_a_hop["ours"] = ring.bytes_a_hop
+    times = {name: [] for name in [*rounds, "ours, factors ahead"]}
+    timed = {name: (lambda n=name, f=f: keep(n, f)) for name, f in rounds.items()}
     for _ in range(repetitions):
-        _, their_seconds = timed(round_of_phe, their_public_key, their_private_key, vectors)
-        total, seconds = timed(round_of_ring, ring, n_numbers)
-        ratios.append(their_seconds / seconds)
-        ours.append(seconds)
-        theirs.append(their_seconds)
-        errors.append(np.abs(total - expected).max())
-    layout = Slots.STANDARD.layout(private_key.public_key.plaintext_bits, n_clients)
-    width = private_key.public_key.ciphertext_bytes
-    return {
-        "key_length": key_length,
-        "clients": n_clients,
-        "numbers": n_numbers,
-        "phe_ms": 1e3 * statistics.median(theirs),
-        "ring_ms": 1e3 * statistics.median(ours),
-        "ratio": statistics.median(ratios),
-        "phe_bytes_a_hop": n_numbers * width,
-        "ring_bytes_a_hop": 25 + layout.n_plaintexts(n_numbers) * width,
-        "worst_error": max(errors),
-    }
+        for name, seconds in interleaved(timed, 1).items():
+            times[name] += seconds
+        ahead = []
+        for _ in range(3):
+            ring.prepare()
+            ahead += interleaved({"ahead": ring.round}, 1, takes=1)["ahead"]
+        times["ours, factors ahead"].append(statistics.median(ahead))
+    totals["ours, factors ahead"] = totals["ours"]
+    bytes_a_hop["ours, factors ahead"] = ring.bytes_a_hop
+    return [
+        {
+            "key": key_length,
+            "clients": n_clients,
+            "numbers": n_numbers,
+            "scheme": name,
+            "ms": 1e3 * statistics.median(taken),
+            "times as fast as phe": median_ratio(times["phe"], taken),
+            "bytes a hop": bytes_a_hop[name],
+            "worst error": float(np.abs(totals[name] - expected).max()),
+        }
+        for name, taken in times.items()
+    ]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--key-length", type=int, nargs="+", default=[2048, 3072])
-    parser.add_argument("--cases", type=int, default=len(CASES), help="how many, smallest first")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args()
+    options = parse_options(__doc__.splitlines()[0], key_length=[2048, 3072], cases=len(CASES))
     figures = [
-        measure(*case, key_length)
+        row
         for key_length in options.key_length
         for case in CASES[: options.cases]
+        for row in measure(*case, key_length)
     ]
-    if options.json:
-        print(json.dumps(figures))
-        return
-    print("  key clients numbers     phe ms  ring ms  ratio   phe bytes  ring bytes  worst error")
-    for f in figures:
-        print(
-            f"{f['key_length']:>5}{f['clients']:>8}{f['numbers']:>8}{f['phe_ms']:>11.1f}"
-            f"{f['ring_ms']:>9.1f}{f['ratio']:>6.0f}x{f['phe_bytes_a_hop']:>12,}"
-            f"{f['ring_bytes_a_hop']:>12,}{f['worst_error']:>13.1e}"
-        )
+    show({"One round": figures}, options.json)
 
 
 if __name__ == "__main__":

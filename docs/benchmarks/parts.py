@@ -1,0 +1,67 @@
+"""Where the time of a fit goes: seconds by part, those of inner parts taken out."""
+
+import time
+from collections import Counter
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from unittest.mock import patch
+
+from sklearn_fedphe import linear_model
+from sklearn_fedphe.crypto.encrypted_vector import EncryptedVector
+from sklearn_fedphe.crypto.fixed_point import FixedPoint
+from sklearn_fedphe.crypto.obfuscation import Obfuscator
+from sklearn_fedphe.crypto.paillier import PrivateKey, PublicKey
+from sklearn_fedphe.protocol import parties, ring
+from sklearn_fedphe.solvers import GradientDescent
+
+PLACES = (
+    (ring, "generate_private_key", "key generation"),
+    (Obfuscator, "__init__", "table"),
+    (parties, "answer", "local arithmetic"),
+    (FixedPoint, "encode", "encode"),
+    (PublicKey, "encrypt_all", "encrypt"),
+    (EncryptedVector, "__add__", "add"),
+    (PrivateKey, "decrypt", "decrypt"),
+    (FixedPoint, "decode", "decode"),
+    (parties, "running_sum_to_bytes", "messages"),
+    (parties, "running_sum_from_bytes", "messages"),
+    (parties, "query_from_bytes", "messages"),
+    (ring, "query_to_bytes", "messages"),
+    (linear_model, "check_parameters", "validation"),
+    (linear_model, "check_shards", "validation"),
+    (linear_model, "cut_in_blocks", "validation"),
+    (GradientDescent, "minimize", "solver"),
+)
+CRYPTO_AND_BLAS = ("key generation", "table", "local arithmetic", "encrypt", "add", "decrypt")
+
+
+@contextmanager
+def timed_parts():
+    """Yield a Counter of seconds by part, filled by what runs within the block."""
+    seconds, running = Counter(), []
+
+    def timed(function, part):
+        @wraps(function)
+        def wrapper(*args, **kwargs):
+            now = time.perf_counter()
+            if running:
+                seconds[running[-1][0]] += now - running[-1][1]
+            running.append([part, now])
+            try:
+                return function(*args, **kwargs)
+            finally:
+                now = time.perf_counter()
+                name, since = running.pop()
+                seconds[name] += now - since
+                if running:
+                    running[-1][1] = now
+
+        return wrapper
+
+    with ExitStack() as stack:
+        for owner, name, part in PLACES:
+            function = timed(getattr(owner, name), part)
+            stack.enter_context(patch.object(owner, name, function))
+        start = time.perf_counter()
+        yield seconds
+        seconds["rest"] = time.perf_counter() - start - sum(seconds.values())
