@@ -18,7 +18,7 @@ from sklearn_fedphe.crypto.paillier import PublicKey
 from sklearn_fedphe.least_squares import Frame, LeastSquares
 from sklearn_fedphe.protocol.queries import Slots
 
-REPETITIONS = 15
+REPETITIONS = 9
 
 
 def against_floor(key_length):
@@ -90,7 +90,8 @@ def on_two_cores(n_ciphertexts, key_length):
             "decrypt 1": lambda: private_key.decrypt(encrypted, n_jobs=1),
             "decrypt 2": lambda: private_key.decrypt(encrypted, n_jobs=2),
         },
-        5,
+        7,
+        takes=1,
     )
     return {
         "key": key_length,
@@ -116,7 +117,7 @@ def main():
         ],
         "Two cores against one": [
             on_two_cores(n_ciphertexts, options.key_length[-1])
-            for n_ciphertexts in (512, 128, 32, 8, 1)
+            for n_ciphertexts in (256, 128, 64, 16, 1)
         ],
     }
     show(tables, options.json)
