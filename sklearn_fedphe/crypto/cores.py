@@ -18,6 +18,7 @@ from typing import TypeVar
 import gmpy2
 import joblib
 from gmpy2 import mpz
+from joblib.parallel import get_active_backend
 
 MIN_FOR_PROCESSES = 128
 """Ciphertexts of one round from which on processes encrypt faster than one alone."""
@@ -73,7 +74,9 @@ def map_processes(
         The results, in the order of the integers.
     """
     n_processes = joblib.effective_n_jobs(n_jobs)
-    if n_processes == 1 or len(integers) < MIN_FOR_PROCESSES:
+    # A search that runs fits side by side has the cores busy already.
+    is_nested = get_active_backend()[0].nesting_level > 0
+    if n_processes == 1 or is_nested or len(integers) < MIN_FOR_PROCESSES:
         return function(integers)
     length = -(-len(integers) // n_processes)
     parts = [integers[i : i + length] for i in range(0, len(integers), length)]

@@ -63,6 +63,16 @@ def test_processes_are_for_many_integers_alone(started):
     assert started == [("loky", 2)]
 
 
+def test_fits_side_by_side_start_no_processes_of_their_own(started):
+    many = [mpz(1)] * cores.MIN_FOR_PROCESSES
+    side_by_side = joblib.Parallel(n_jobs=2, backend="threading")
+
+    results = side_by_side(joblib.delayed(map_processes)(negated, many, 2) for _ in range(2))
+
+    assert results == [negated(many)] * 2
+    assert started == [("threading", 2)]
+
+
 def test_n_jobs_follows_joblibs_context(started):
     with joblib.parallel_config(backend="threading", n_jobs=2):
         map_threads(abs, [1, 2, 3], None)
