@@ -5,10 +5,25 @@ and `bytes_a_hop`, the length of what one party would send to the next. Messages
 serialised within a round, which favours the peers: our ring does so at every hop.
 """
 
+import os
+from contextlib import contextmanager
+
 import numpy as np
 import phe
 
 HEU_SCALE = 10**12
+
+
+@contextmanager
+def stdout_kept_clean():
+    """Send to stderr what C++ prints within the block: stdout may be JSON."""
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 class Phe:
@@ -33,9 +48,10 @@ class HeuVectorised:
         from heu import numpy as heu_numpy
         from heu import phe as heu_phe
 
-        self._kit = heu_numpy.setup(heu_phe.SchemaType.ZPaillier, key_length)
-        self._encoder = self._make_encoder(heu_phe, n_numbers)
-        example = self._encrypt(np.ones(n_numbers))
+        with stdout_kept_clean():
+            self._kit = heu_numpy.setup(heu_phe.SchemaType.ZPaillier, key_length)
+            self._encoder = self._make_encoder(heu_phe, n_numbers)
+            example = self._encrypt(np.ones(n_numbers))
         self.bytes_a_hop = len(example.serialize())
 
     def _make_encoder(self, heu_phe, n_numbers):  # noqa: ARG002 (the other encoder packs)

@@ -40,11 +40,23 @@ class FactorPool:
         )
 
     def put(self, factor: mpz) -> None:
-        """Keep a fresh factor."""
+        """Keep a fresh factor.
+
+        Parameters
+        ----------
+        factor : mpz
+            Never handed out before.
+        """
         self._factors.append(factor)
 
     def take(self) -> mpz | None:
-        """Remove a factor and return it; None if there is none."""
+        """Remove a factor and return it.
+
+        Returns
+        -------
+        mpz or None
+            None if there is none.
+        """
         try:
             return self._factors.popleft()
         except IndexError:

@@ -157,7 +157,7 @@ class PublicKey:
 
     def _encrypt_integers(self, integers: list[mpz]) -> list[mpz]:
         n, n_squared, draw = self.n, self.n_squared, self._obfuscator.draw
-        return [(1 + n * (integer % n)) * draw() % n_squared for integer in integers]
+        return [(1 + n * integer) * draw() % n_squared for integer in integers]
 
 
 @lru_cache(maxsize=1)
@@ -224,10 +224,10 @@ class PrivateKey:
         integers = tuple(m - n if m > n // 2 else m for m in plaintexts)
         return EncodedVector(encrypted.layout, encrypted.size, integers, encrypted.n_terms)
 
-    def _decrypt_half(self, half: tuple[mpz, int]) -> int:
+    def _decrypt_half(self, half: tuple[mpz, int]) -> mpz:
         """Return the plaintext of a ciphertext modulo one of the primes."""
         ciphertext, prime = half
         key = self._key
         square, h = (key.psquare, key.hp) if prime == key.p else (key.qsquare, key.hq)
-        power = int(gmpy2.powmod(ciphertext, prime - 1, square))
-        return int(key.l_function(power, prime) * h % prime)
+        power = gmpy2.powmod(ciphertext, prime - 1, square)
+        return mpz(key.l_function(power, prime) * h % prime)

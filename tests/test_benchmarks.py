@@ -1,0 +1,39 @@
+"""The benchmarks run, at sizes too small for their times to mean anything."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "docs" / "benchmarks"
+
+
+def figures(script, *options):
+    command = [sys.executable, BENCHMARKS / script, "--json", *options]
+    finished = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
+    return json.loads(finished.stdout)
+
+
+def test_one_round_is_exact_and_small():
+    table = figures("one_round.py", "--cases", "1", "--key-length", "1024")["One round"]
+
+    by_scheme = {row["scheme"]: row for row in table}
+    assert {"phe", "ours", "ours, factors ahead"} <= set(by_scheme)
+    for name in ("ours", "ours, factors ahead"):
+        assert by_scheme[name]["worst error"] < 1e-13
+        assert by_scheme[name]["bytes a hop"] == 25 + 1024 // 4
+
+
+def test_the_study_ends_where_phes_own_way_ends():
+    tables = figures("whole_fit.py", "--key-length", "2048", "--phe-steps", "1")
+
+    [study] = tables["The study against phe's federated example"]
+    assert study["models differ by"] < 1e-10
+    assert {"encrypt", "decrypt"} < {row["part"] for row in tables["Default fit by part"]}
+
+
+@pytest.mark.parametrize("script", ["parts_alone.py", "scaling.py"])
+def test_other_benchmarks_run(script):
+    assert len(figures(script, "--key-length", "1024")) == 4
