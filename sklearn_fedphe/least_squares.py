@@ -17,7 +17,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .typing import FloatArray
+from .exact_products import MAX_ROWS, exact_gram
+from .typing import FloatArray, IntegerArray
 
 _BLOCK_VALUES = 2**18
 """Values of X worked on at once: 2 MB of float64, which stays in a processor's cache."""
@@ -100,6 +101,13 @@ class LeastSquares:
         """Number of columns of X."""
         return int(self._X.shape[1])
 
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, those of weight 0 aside."""
+        if self._sample_weight is None:
+            return len(self._y)
+        return int(np.count_nonzero(self._sample_weight))
+
     def shifted(self, coef: FloatArray, intercept: float) -> LeastSquares:
         """Return the same rows with the given model's predictions taken from the target.
 
@@ -112,9 +120,9 @@ class LeastSquares:
         return LeastSquares(self._X, residual, self._sample_weight, start=(coef, intercept))
 
     def sums(self) -> FloatArray:
-        """Return the sum of weights, then the weighted sums of the features and the target.
+        """Return the number of rows, their weight, and weighted sums of features and target.
 
-        Shape (n_features + 2,). Taken about a row: a column that does not vary then has an
+        Shape (n_features + 3,). Taken about a row: a column that does not vary then has an
         exact sum, and one far from zero loses no digits to its mean.
         """
         weight = self._weight()
@@ -125,20 +133,24 @@ class LeastSquares:
             total += sample_weight @ X
             target_total += float(sample_weight @ y)
         return np.concatenate(
-            [[weight], weight * center + total, [weight * target_center + target_total]]
+            [
+                [self.n_rows, weight],
+                weight * center + total,
+                [weight * target_center + target_total],
+            ]
         )
 
     def squares(self, center: FloatArray, target_center: float) -> FloatArray:
-        """Return the sum of weights, then the weighted sums of squares about the centers.
+        """Return the number of rows, their weight, and weighted squares about the centers.
 
-        Shape (n_features + 2,), features first, then the target. The second pass of the
+        Shape (n_features + 3,), features before the target. The second pass of the
         two-pass variance (Chan, Golub and LeVeque 1983): one pass over raw squares loses
         all digits where a mean is large against its standard deviation.
         """
-        total = np.zeros(self.n_features + 2)
-        total[0] = self._weight()
+        total = np.zeros(self.n_features + 3)
+        total[:2] = self.n_rows, self._weight()
         for X, y, sample_weight in self._blocks(center, target_center):
-            total[1:-1] += sample_weight @ np.square(X)
+            total[2:-1] += sample_weight @ np.square(X)
             total[-1] += sample_weight @ np.square(y)
         return total
 
@@ -174,6 +186,43 @@ class LeastSquares:
         total -= residual_total * rest
         share = np.append(total / frame.scale, residual_total) / frame.weight
         return share[: len(point)]
+
+    def gram(self, grid_bits: int, weight_bits: int) -> IntegerArray:
+        """Return the number of rows, then every product that a linear regression needs.
+
+        Products are those of the columns ``[X, y, 1]`` with each other, the upper triangle
+        row by row: X^T X, X^T y, the sums of X, y^T y, the sum of y, the sum of weights.
+        They are exact, in units of ``2**-(2 * grid_bits + weight_bits)``.
+
+        Parameters
+        ----------
+        grid_bits : int
+            Fraction bits of X and y.
+        weight_bits : int
+            Fraction bits that weights are rounded to; 0 where no client has weights.
+
+        Returns
+        -------
+        ndarray of int of shape (1 + (n_features + 2) * (n_features + 3) / 2,)
+
+        Raises
+        ------
+        OffGridError
+            If a value is no finite multiple of ``2**-grid_bits``.
+        """
+        products = exact_gram(self._exact_blocks(weight_bits), grid_bits, weight_bits)
+        return np.append(self.n_rows, products[np.triu_indices(len(products))])
+
+    def _exact_blocks(self, weight_bits: int) -> Iterator[tuple[FloatArray, FloatArray | None]]:
+        """Blocks of the columns [X, y, 1], and the weights on their grid."""
+        n_rows = min(MAX_ROWS, max(1, _BLOCK_VALUES // (self.n_features + 2)))
+        for i in range(0, len(self._y), n_rows):
+            y, weights = self._y[i : i + n_rows], self._sample_weight
+            if weights is not None:
+                weights = np.ldexp(
+                    np.rint(np.ldexp(weights[i : i + n_rows], weight_bits)), -weight_bits
+                )
+            yield np.column_stack([self._X[i : i + n_rows], y, np.ones(len(y))]), weights
 
     def _weight(self) -> float:
         return float(len(self._y) if self._sample_weight is None else self._sample_weight.sum())

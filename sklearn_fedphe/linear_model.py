@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .inference import RegressionSummary
 from .parameters import check_parameters
 from .shards import (
     Shards,
@@ -37,17 +38,21 @@ class FederatedLinearRegression(RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    solver : {"gradient_descent"}, default="gradient_descent"
-        The algorithm.
+    solver : {"gradient_descent", "conjugate_gradient", "normal_equations"}, \
+default="gradient_descent"
+        "normal_equations" is exact, needs one secure sum, and allows `summary`; it sends
+        half the square of the number of features. "conjugate_gradient" needs about as many
+        secure sums as there are features. "gradient_descent" is the one to stop early.
     alpha : float, default=0.0
         Ridge penalty on the coefficients in the user's units; the intercept is free.
     fit_intercept : bool, default=True
         Whether to fit an intercept.
     learning_rate : "auto" or float, default="auto"
-        Step on the *mean* gradient. "auto" is a Barzilai-Borwein step, or now and then an
-        extrapolation, chosen anew each iteration from the gradients that are public anyway.
+        Step of "gradient_descent" on the *mean* gradient. "auto" is a Barzilai-Borwein
+        step, or now and then an extrapolation, chosen anew each iteration from the
+        gradients that are public anyway.
     max_iter : int, default=1000
-        Most iterations.
+        Most iterations. Not used by "normal_equations", nor are `tol` and `precondition`.
     tol : float or None, default=1e-6
         Stop when the gradient's norm is `tol` times the first one's, or can no longer be
         told from zero. None: exactly `max_iter` iterations, and no warning.
@@ -62,6 +67,13 @@ class FederatedLinearRegression(RegressorMixin, BaseEstimator):
         different sizes or of large means may meet it far from the optimum.
     n_clients : int, default=3
         Blocks that `fit(X, y)` cuts the rows in. Not used by the other forms of `fit`.
+    min_rows : int, default=3
+        A client with fewer rows, of weights other than 0, refuses to take part.
+    min_rows_per_parameter : float, default=0.0
+        So does a client with fewer rows than this times the number of parameters, the
+        intercept included. DataSHIELD's default amounts to 3. Whatever these two are, a
+        model with more parameters than rows in all is refused. The blocks that `fit(X, y)`
+        cuts are nobody's, and none of the three is asked there.
     key_length : int, default=3072
         Bits of the Paillier modulus: 3072 for 128-bit security, at least 2048 (112-bit).
     n_jobs : int or None, default=None
@@ -79,8 +91,17 @@ class FederatedLinearRegression(RegressorMixin, BaseEstimator):
         Coefficients; with ``init="local"``, the mean of the clients'.
     intercept_ : float
         Intercept; 0.0 if ``fit_intercept=False``; with ``init="local"``, the mean.
+    rank_ : int
+        Rank of X, centered if an intercept is fitted; with "normal_equations".
+    covariance_ : ndarray of shape (n_parameters, n_parameters)
+        Of the coefficients and, last, the intercept; with "normal_equations", ``alpha=0``,
+        no weights and full rank, as the next two.
+    residual_variance_ : float
+        Estimate of the variance of the errors.
+    dof_ : int
+        Degrees of freedom of the residuals.
     n_iter_ : int
-        Iterations made: gradients summed.
+        Iterations made: gradients, Hessian products or exact products summed.
     n_rounds_ : int
         Secure sums made, those that prepare and conclude included.
     clients_ : ndarray of shape (n_clients,)
@@ -133,7 +154,9 @@ class FederatedLinearRegression(RegressorMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        solver: Literal["gradient_descent"] = "gradient_descent",
+        solver: Literal[
+            "gradient_descent", "conjugate_gradient", "normal_equations"
+        ] = "gradient_descent",
         alpha: float = 0.0,
         fit_intercept: bool = True,
         learning_rate: float | Literal["auto"] = "auto",
@@ -142,6 +165,8 @@ class FederatedLinearRegression(RegressorMixin, BaseEstimator):
         init: Literal["zeros", "local"] = "zeros",
         precondition: bool = True,
         n_clients: int = 3,
+        min_rows: int = 3,
+        min_rows_per_parameter: float = 0.0,
         key_length: int = 3072,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -155,6 +180,8 @@ class FederatedLinearRegression(RegressorMixin, BaseEstimator):
         self.init = init
         self.precondition = precondition
         self.n_clients = n_clients
+        self.min_rows = min_rows
+        self.min_rows_per_parameter = min_rows_per_parameter
         self.key_length = key_length
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -196,7 +223,8 @@ class FederatedLinearRegression(RegressorMixin, BaseEstimator):
         """
         check_parameters(self)
         shards = self._check_data(X, y, clients, sample_weight)
-        self._set_fitted(shards, train(self, shards))
+        simulated = clients is None and not is_shards(X)
+        self._set_fitted(shards, train(self, shards, simulated=simulated))
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -252,6 +280,32 @@ class FederatedLinearRegression(RegressorMixin, BaseEstimator):
         return float(
             r2_score(*map(np.concatenate, (y_true, y_pred)), sample_weight=np.concatenate(weights))
         )
+
+    def summary(self) -> RegressionSummary:
+        """Coefficients with standard errors, tests and intervals, as a statistician expects.
+
+        Returns
+        -------
+        RegressionSummary
+            Prints as a table, in a notebook as HTML; ``to_frame()`` makes a data frame.
+
+        Raises
+        ------
+        ValueError
+            If the fit was not one of classical least squares by "normal_equations".
+        """
+        check_is_fitted(self)
+        if not hasattr(self, "_summary_"):
+            raise ValueError(
+                f"summary() needs what solver={self.solver!r} does not ask for; fit with "
+                "solver='normal_equations'."
+            )
+        summary: RegressionSummary | str = self._summary_
+        if isinstance(summary, str):
+            raise ValueError(
+                f"summary() is for classical least squares, and this fit has {summary}."
+            )
+        return summary
 
     def _check_data(self, X: Any, y: Any, clients: Any, sample_weight: Any) -> Shards:
         if is_shards(X):

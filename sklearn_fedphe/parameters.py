@@ -26,13 +26,14 @@ def check_parameters(estimator: FederatedLinearRegression) -> None:
     TypeError, ValueError
         With the parameter's name, what came, and what would do.
     """
-    _check_choice("solver", estimator.solver, tuple(SOLVERS))
+    _check_choice("solver", estimator.solver, SOLVERS)
     _check_choice("init", estimator.init, INITS)
     for name in ("fit_intercept", "precondition"):
         check_scalar(getattr(estimator, name), name, (bool, np.bool_))
-    for name, least in (("max_iter", 1), ("n_clients", 1), ("verbose", 0)):
+    for name, least in (("max_iter", 1), ("n_clients", 1), ("min_rows", 1), ("verbose", 0)):
         check_scalar(getattr(estimator, name), name, Integral, min_val=least)
     _check_real("alpha", estimator.alpha)
+    _check_real("min_rows_per_parameter", estimator.min_rows_per_parameter)
     if estimator.tol is not None:
         _check_real("tol", estimator.tol)
     _check_learning_rate(estimator.learning_rate)
@@ -82,6 +83,11 @@ def _check_n_jobs(n_jobs: Any) -> None:
 
 
 def _check_local(estimator: FederatedLinearRegression) -> None:
+    if estimator.solver != "gradient_descent":
+        raise ValueError(
+            f"init='local' makes no sense with solver={estimator.solver!r}, which goes to the "
+            "minimum wherever it starts; pass solver='gradient_descent' or init='zeros'."
+        )
     if estimator.tol is not None:
         raise ValueError(
             f"init='local' makes no sense with tol={estimator.tol}: at the clients' own "

@@ -9,16 +9,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .exact_fit import exactly_fitted
 from .least_squares import LeastSquares
-from .protocol import FederatedLeastSquares, OwnSum, RingSum, form_ring
-from .solvers import SOLVERS, GradientDescent
+from .protocol import DisclosureRules, FederatedLeastSquares, OwnSum, RingSum, form_ring
+from .solvers import (
+    ConjugateGradient,
+    ExactSolution,
+    GradientDescent,
+    NormalEquationsSolver,
+    Solution,
+)
 
 if TYPE_CHECKING:
     from .linear_model import FederatedLinearRegression
     from .shards import Shards
 
 
-def train(estimator: FederatedLinearRegression, shards: Shards) -> dict[str, Any]:
+def train(
+    estimator: FederatedLinearRegression, shards: Shards, *, simulated: bool
+) -> dict[str, Any]:
     """Form a ring of clients with these shards and fit one model over it.
 
     Parameters
@@ -26,6 +35,8 @@ def train(estimator: FederatedLinearRegression, shards: Shards) -> dict[str, Any
     estimator : FederatedLinearRegression
         Its parameters, checked.
     shards : dict from label to Shard
+    simulated : bool
+        Whether the shards are blocks of one table, which nobody has reason to refuse.
 
     Returns
     -------
@@ -38,34 +49,64 @@ def train(estimator: FederatedLinearRegression, shards: Shards) -> dict[str, Any
     }
     if estimator.init == "local":
         rows = {label: _train_alone(estimator, label, own) for label, own in rows.items()}
-    ring = form_ring(rows, estimator.key_length, estimator.n_jobs)
-    objective = _objective(estimator, ring, ring.n_features)
+    n_features = next(iter(rows.values())).n_features
+    rules = DisclosureRules(
+        n_features + estimator.fit_intercept, estimator.min_rows, estimator.min_rows_per_parameter
+    )
+    if simulated:
+        rules = DisclosureRules()
+    ring = form_ring(rows, estimator.key_length, estimator.n_jobs, rules)
+    weighted = any(shard.sample_weight is not None for shard in shards.values())
+    objective = _objective(estimator, ring, n_features, weighted=weighted)
     solution = _solver(estimator, _print if estimator.verbose else None).minimize(objective)
+    if isinstance(solution, ExactSolution):
+        fitted = exactly_fitted(estimator, shards, solution)
+    else:
+        fitted = _iteratively_fitted(estimator, objective, solution)
+    if estimator.init == "local":
+        fitted |= _each_its_own(fitted, list(rows.values()), objective)
+    return fitted | {"n_iter_": solution.n_iter, "n_rounds_": ring.n_rounds}
+
+
+def _iteratively_fitted(
+    estimator: FederatedLinearRegression, objective: FederatedLeastSquares, solution: Solution
+) -> dict[str, Any]:
     if not solution.converged and estimator.tol is not None:
         _warn_not_converged(estimator)
     coef, intercept = objective.to_raw(solution.point)
-    fitted: dict[str, Any] = {"coef_": coef, "intercept_": intercept}
-    if estimator.init == "local":
-        starts = [own.start for own in rows.values()]
-        mean_coef, mean_intercept = objective.mean_start()
-        fitted = {
-            "coef_": mean_coef + coef,
-            "intercept_": mean_intercept + intercept,
-            "client_coef_": np.array([start + coef for start, _ in starts]),
-            "client_intercept_": np.array([start + intercept for _, start in starts]),
-        }
-    return fitted | {"n_iter_": solution.n_iter, "n_rounds_": ring.n_rounds}
+    return {"coef_": coef, "intercept_": intercept}
+
+
+def _each_its_own(
+    fitted: dict[str, Any], rows: list[LeastSquares], objective: FederatedLeastSquares
+) -> dict[str, Any]:
+    """Add the common displacement to the model that each client came from."""
+    coef, intercept = fitted["coef_"], fitted["intercept_"]
+    mean_coef, mean_intercept = objective.mean_start()
+    return {
+        "coef_": mean_coef + coef,
+        "intercept_": mean_intercept + intercept,
+        "client_coef_": np.array([own.start[0] + coef for own in rows]),
+        "client_intercept_": np.array([own.start[1] + intercept for own in rows]),
+    }
 
 
 def _solver(
     estimator: FederatedLinearRegression, report: Callable[[int, float], None] | None = None
-) -> GradientDescent:
-    solver = SOLVERS[estimator.solver]
-    return solver(estimator.learning_rate, estimator.max_iter, estimator.tol, report)
+) -> GradientDescent | ConjugateGradient | NormalEquationsSolver:
+    if estimator.solver == "normal_equations":
+        return NormalEquationsSolver()
+    if estimator.solver == "conjugate_gradient":
+        return ConjugateGradient(estimator.max_iter, estimator.tol, report)
+    return GradientDescent(estimator.learning_rate, estimator.max_iter, estimator.tol, report)
 
 
 def _objective(
-    estimator: FederatedLinearRegression, sums: RingSum | OwnSum, n_features: int
+    estimator: FederatedLinearRegression,
+    sums: RingSum | OwnSum,
+    n_features: int,
+    *,
+    weighted: bool = False,
 ) -> FederatedLeastSquares:
     return FederatedLeastSquares(
         sums,
@@ -73,6 +114,7 @@ def _objective(
         fit_intercept=estimator.fit_intercept,
         precondition=estimator.precondition,
         alpha=estimator.alpha,
+        weighted=weighted,
     )
 
 
@@ -99,7 +141,7 @@ def _warn_not_converged(estimator: FederatedLinearRegression) -> None:
         f"{estimator.solver} did not reach tol={estimator.tol} in max_iter={estimator.max_iter} "
         f"iterations. Increase max_iter{remedy}.",
         ConvergenceWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
 
 

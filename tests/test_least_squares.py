@@ -42,10 +42,10 @@ def test_sums_are_those_of_numpy(table, frame, weighted):
     Z = (X - frame.center) / frame.scale
     residual = Z @ point[:-1] + point[-1] - (y - 0.5) / 3.0
 
-    np.testing.assert_allclose(rows.sums(), [w.sum(), *(w @ X), w @ y], rtol=1e-12)
+    np.testing.assert_allclose(rows.sums(), [97, w.sum(), *(w @ X), w @ y], rtol=1e-12)
     np.testing.assert_allclose(
         rows.squares(frame.center, 0.5),
-        [w.sum(), *(w @ (X - frame.center) ** 2), w @ (y - 0.5) ** 2],
+        [97, w.sum(), *(w @ (X - frame.center) ** 2), w @ (y - 0.5) ** 2],
         rtol=1e-12,
     )
     expected = np.append(Z.T @ (w * residual), w @ residual) / 120.0
@@ -78,7 +78,7 @@ def test_a_constant_column_has_no_rounding_in_its_sum(constant, n_rows, weights)
     w = None if weights is None else np.full(n_rows, weights)
     rows = LeastSquares(np.full((n_rows, 1), constant), np.zeros(n_rows), w)
 
-    weight, total, _ = rows.sums()
+    _, weight, total, _ = rows.sums()
 
     assert total == weight * constant
 
@@ -88,7 +88,7 @@ def test_a_row_of_no_weight_costs_no_digits():
 
     rows = LeastSquares(X, np.array([1e25, 1.0, 2.0, 3.0]), np.array([0.0, 1.0, 1.0, 1.0]))
 
-    np.testing.assert_array_equal(rows.sums(), [3.0, 7.0, 6.0])
+    np.testing.assert_array_equal(rows.sums(), [3.0, 3.0, 7.0, 6.0])
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

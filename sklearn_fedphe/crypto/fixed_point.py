@@ -24,7 +24,15 @@ import numpy as np
 from gmpy2 import mpz
 from numpy.typing import ArrayLike, NDArray
 
-from .limbs import LIMB_BITS, floats_from_limbs, limbs_from_floats
+from ..typing import IntegerArray
+from .limbs import (
+    LIMB_BITS,
+    Limbs,
+    floats_from_limbs,
+    integers_from_limbs,
+    limbs_from_floats,
+    limbs_from_integers,
+)
 from .packing import pack, unpack
 
 
@@ -131,12 +139,37 @@ class FixedPoint:
         vector = np.asarray(values, dtype=np.float64)
         largest = float(np.abs(vector).max(initial=0.0))
         if not largest < math.ldexp(1.0, self.limit_exponent):
-            raise self._overflow(largest)
+            raise self._overflow(_exponent(largest))
         scaled = np.rint(np.ldexp(vector, self.fraction_bits))
         if np.abs(scaled).max(initial=0.0) >= math.ldexp(1.0, self.value_bits):
-            raise self._overflow(largest)
-        limbs = limbs_from_floats(scaled, -(-self.slot_bits // LIMB_BITS))
+            raise self._overflow(_exponent(largest))
+        limbs = limbs_from_floats(scaled, self._n_limbs)
         return EncodedVector(self, len(vector), pack(limbs, self.slot_bits, self.n_slots))
+
+    def encode_integers(self, integers: IntegerArray) -> EncodedVector:
+        """Pack what is in fixed point already, without rounding.
+
+        Parameters
+        ----------
+        integers : ndarray of int of shape (size,)
+            Values in units of ``2**-fraction_bits``.
+
+        Returns
+        -------
+        EncodedVector
+            Of one term.
+
+        Raises
+        ------
+        OverflowError
+            If an integer reaches ``2**value_bits`` in magnitude. The text gives a power of
+            two that bounds the value, not the value.
+        """
+        n_bits = max((integer.bit_length() for integer in integers), default=0)
+        if n_bits > self.value_bits:
+            raise self._overflow(n_bits - self.fraction_bits)
+        limbs = limbs_from_integers(integers, self._n_limbs)
+        return EncodedVector(self, len(integers), pack(limbs, self.slot_bits, self.n_slots))
 
     def decode(self, encoded: EncodedVector) -> NDArray[np.float64]:
         """Unpack a sum of encodings.
@@ -157,19 +190,50 @@ class FixedPoint:
             If a slot holds more than its terms can have put there: the integers are not
             a sum of encodings.
         """
+        scaled = floats_from_limbs(self._unpacked(encoded))
+        # No sum of terms comes so close to the bound as to be rounded up to it.
+        if np.abs(scaled).max(initial=0.0) >= encoded.n_terms * math.ldexp(1.0, self.value_bits):
+            raise self._undecodable()
+        return np.ldexp(scaled, -self.fraction_bits)
+
+    def decode_integers(self, encoded: EncodedVector) -> IntegerArray:
+        """Unpack a sum of encodings as it is, in units of ``2**-fraction_bits``.
+
+        Parameters
+        ----------
+        encoded : EncodedVector
+            Of this layout and at most `max_terms` terms.
+
+        Returns
+        -------
+        ndarray of int of shape (size,)
+            The exact sum.
+
+        Raises
+        ------
+        ValueError
+            As `decode` does.
+        """
+        integers = integers_from_limbs(self._unpacked(encoded))
+        if any(abs(integer) >= encoded.n_terms << self.value_bits for integer in integers):
+            raise self._undecodable()
+        return integers
+
+    @property
+    def _n_limbs(self) -> int:
+        return -(-self.slot_bits // LIMB_BITS)
+
+    def _unpacked(self, encoded: EncodedVector) -> Limbs:
         try:
             limbs = unpack(encoded.integers, self.slot_bits, self.n_slots)
         except OverflowError as error:
             raise self._undecodable() from error
-        scaled = floats_from_limbs(limbs[: encoded.size])
-        # No sum of terms comes so close to the bound as to be rounded up to it.
-        bound = encoded.n_terms * math.ldexp(1.0, self.value_bits)
-        if limbs[encoded.size :].any() or np.abs(scaled).max(initial=0.0) >= bound:
+        if limbs[encoded.size :].any():
             raise self._undecodable()
-        return np.ldexp(scaled, -self.fraction_bits)
+        return limbs[: encoded.size]
 
-    def _overflow(self, largest: float) -> OverflowError:
-        size = f"up to 2**{math.frexp(largest)[1]}" if math.isfinite(largest) else "no finite size"
+    def _overflow(self, exponent: int | None) -> OverflowError:
+        size = "no finite size" if exponent is None else f"up to 2**{exponent}"
         return OverflowError(
             f"a value of {size} where this ring carries less than 2**{self.limit_exponent}"
         )
@@ -180,6 +244,11 @@ class FixedPoint:
             "clients can have put there. It was altered on its way, or encrypted under "
             "another key."
         )
+
+
+def _exponent(value: float) -> int | None:
+    """Return the least power of two above a value, None if there is none."""
+    return math.frexp(value)[1] if math.isfinite(value) else None
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,50 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..typing import FloatArray
+from ..typing import FloatArray, IntegerArray
 
 Limbs: TypeAlias = NDArray[np.uint64]
-"""Integers of shape (size, n_limbs), little-endian in every sense."""
+"""IntegerArray of shape (size, n_limbs), little-endian in every sense."""
 
 LIMB_BITS = 64
 _MANTISSA_BITS = 53
+
+
+def limbs_from_integers(integers: IntegerArray, n_limbs: int) -> Limbs:
+    """Return Python's integers as limbs.
+
+    Parameters
+    ----------
+    integers : ndarray of int of shape (size,)
+        IntegerArray below ``2**(64 * n_limbs - 1)`` in magnitude.
+    n_limbs : int
+        Limbs to an integer.
+
+    Returns
+    -------
+    ndarray of uint64 of shape (size, n_limbs)
+        The same numbers.
+    """
+    length = n_limbs * LIMB_BITS // 8
+    data = b"".join(integer.to_bytes(length, "little", signed=True) for integer in integers)
+    return np.frombuffer(data, "<u8").reshape(len(integers), n_limbs)
+
+
+def integers_from_limbs(limbs: Limbs) -> IntegerArray:
+    """Undo `limbs_from_integers`.
+
+    Parameters
+    ----------
+    limbs : ndarray of uint64 of shape (size, n_limbs)
+        IntegerArray.
+
+    Returns
+    -------
+    ndarray of int of shape (size,)
+        The same numbers.
+    """
+    integers = [int.from_bytes(row.tobytes(), "little", signed=True) for row in limbs]
+    return np.array(integers, dtype=object)
 
 
 def limbs_from_floats(whole: FloatArray, n_limbs: int) -> Limbs:
@@ -54,7 +91,7 @@ def floats_from_limbs(limbs: Limbs) -> FloatArray:
     Parameters
     ----------
     limbs : ndarray of uint64 of shape (size, n_limbs)
-        Integers below ``2**1023`` in magnitude.
+        IntegerArray below ``2**1023`` in magnitude.
 
     Returns
     -------

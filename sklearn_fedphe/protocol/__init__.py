@@ -1,5 +1,6 @@
 """Who says what to whom: messages, parties, the ring, and the objective it yields."""
 
+from .disclosure import DisclosureRules
 from .messages import KEY_HOLDER, Message
 from .objective import FederatedLeastSquares, OwnSum
 from .parties import MIN_CLIENTS
@@ -8,6 +9,7 @@ from .ring import RingSum, form_ring, observe
 __all__ = [
     "KEY_HOLDER",
     "MIN_CLIENTS",
+    "DisclosureRules",
     "FederatedLeastSquares",
     "Message",
     "OwnSum",

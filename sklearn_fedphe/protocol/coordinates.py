@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 
 from ..least_squares import Frame
-from ..typing import FloatArray
-from .queries import Query, Slots, SquaresQuery, SumsQuery
+from ..typing import FloatArray, IntegerArray
+from .queries import FloatQuery, GramQuery, Slots, SquaresQuery, SumsQuery
 
 _CONSTANT = 16 * float(np.finfo(np.float64).eps)
 """A column whose deviation is less than this part of its mean is constant but for the
@@ -23,8 +23,11 @@ class Sums(Protocol):
     def n_clients(self) -> int:
         """How many clients' answers are added."""
 
-    def sum(self, query: Query) -> FloatArray:
+    def sum(self, query: FloatQuery) -> FloatArray:
         """Return the total for `query`."""
+
+    def exact_sum(self, query: GramQuery) -> IntegerArray:
+        """Return the total for `query`, without rounding."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,8 @@ def standardised(sums: Sums, n_features: int, *, fit_intercept: bool, alpha: flo
     The penalty is part of the Hessian, so that a feature of tiny scale under a large
     `alpha` is no worse off than others.
 
-    Reveals the sum of weights; mean and variance of each feature and of the target, or
-    without an intercept their mean squares; over all clients, to everyone.
+    Reveals the number of rows and the sum of weights; mean and variance of each feature and
+    of the target, or without an intercept their mean squares; over all clients, to everyone.
     """
     center = _means(sums) if fit_intercept else np.zeros(n_features + 1)
     weight, mean_squares = _mean_squares(sums, center)
@@ -82,8 +85,8 @@ def users_units(sums: Sums, n_features: int, *, fit_intercept: bool, alpha: floa
     Gradients still travel in a frame that scales, by powers of two: so slots fit every
     unit, and no rounding is added.
 
-    Reveals the sum of weights and the mean squares of each feature and of the target, over
-    all clients, to everyone.
+    Reveals the number of rows, the sum of weights and the mean squares of each feature and
+    of the target, over all clients, to everyone.
     """
     weight, mean_squares = _mean_squares(sums, np.zeros(n_features + 1))
     nonzero = np.where(mean_squares, mean_squares, 1.0)
@@ -99,15 +102,14 @@ def users_units(sums: Sums, n_features: int, *, fit_intercept: bool, alpha: floa
 
 def _means(sums: Sums) -> FloatArray:
     """Return the means of the features, then of the target: one secure sum."""
-    totals = sums.sum(SumsQuery())
-    return totals[1:] / _checked(totals[0])
+    _, weight, *totals = sums.sum(SumsQuery())
+    return np.array(totals) / _checked(weight)
 
 
 def _mean_squares(sums: Sums, center: FloatArray) -> tuple[float, FloatArray]:
     """Return the sum of weights, and mean squares about `center`: one secure sum."""
-    totals = sums.sum(SquaresQuery(center[:-1], float(center[-1])))
-    weight = _checked(totals[0])
-    return weight, totals[1:] / weight
+    _, weight, *totals = sums.sum(SquaresQuery(center[:-1], float(center[-1])))
+    return _checked(weight), np.array(totals) / weight
 
 
 def _checked(weight: float) -> float:

@@ -20,7 +20,7 @@ from gmpy2 import mpz
 from ..crypto.encrypted_vector import EncryptedVector
 from ..crypto.fixed_point import FixedPoint
 from ..crypto.paillier import PublicKey, ciphertext_bytes
-from ..typing import FloatArray
+from ..typing import FloatArray, IntegerArray
 
 _VERSION = 1
 _HEADER = struct.Struct("<B16sII")  # version, fingerprint of the key, values, terms
@@ -122,3 +122,17 @@ def total_to_bytes(total: FloatArray) -> bytes:
 def total_from_bytes(data: bytes) -> FloatArray:
     """Parse a decrypted total."""
     return np.frombuffer(data, "<f8").astype(np.float64)
+
+
+def exact_total_to_bytes(total: IntegerArray, slot_bits: int) -> bytes:
+    """Serialise a decrypted total of integers, all of one length."""
+    length = -(-slot_bits // 8)
+    return b"".join(integer.to_bytes(length, "little", signed=True) for integer in total)
+
+
+def exact_total_from_bytes(data: bytes, slot_bits: int) -> IntegerArray:
+    """Parse a decrypted total of integers."""
+    length = -(-slot_bits // 8)
+    parts = (data[i : i + length] for i in range(0, len(data), length))
+    integers = [int.from_bytes(part, "little", signed=True) for part in parts]
+    return np.array(integers, dtype=object)

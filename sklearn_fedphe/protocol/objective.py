@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from functools import cached_property
+
 import numpy as np
 
-from ..least_squares import LeastSquares
-from ..typing import FloatArray
-from .coordinates import Sums, standardised, users_units
-from .parties import answer
-from .queries import GradientQuery, Query, StartQuery
+from ..least_squares import Frame, LeastSquares
+from ..typing import FloatArray, IntegerArray
+from .coordinates import Coordinates, Sums, standardised, users_units
+from .parties import answer, exact_answer
+from .queries import FloatQuery, GradientQuery, GramQuery, Slots, StartQuery
 
 
 class OwnSum:
@@ -25,12 +28,12 @@ class OwnSum:
     def __init__(self, rows: LeastSquares) -> None:
         self._rows = rows
 
-    def sum(self, query: Query) -> FloatArray:
+    def sum(self, query: FloatQuery) -> FloatArray:
         """Answer a query from the client's own rows, in the clear. Run by the client.
 
         Parameters
         ----------
-        query : Query
+        query : FloatQuery
             What is asked.
 
         Returns
@@ -39,6 +42,44 @@ class OwnSum:
             The client's own values. They stay with it.
         """
         return answer(query, self._rows)
+
+    def exact_sum(self, query: GramQuery) -> IntegerArray:
+        """Answer a query from the client's own rows, in the clear. Run by the client.
+
+        Parameters
+        ----------
+        query : GramQuery
+            What is asked.
+
+        Returns
+        -------
+        ndarray of int
+            The client's own values. They stay with it.
+        """
+        return exact_answer(query, self._rows)
+
+
+@dataclass(frozen=True)
+class NormalEquations:
+    """All products of the columns ``[X, y, 1]`` over all rows, exactly, in the user's units.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of rows, those of weight 0 aside.
+    products : ndarray of int of shape (n_features + 2, n_features + 2)
+        Symmetric, in units of ``2**exponent``.
+    exponent : int
+    alpha : float
+        The Ridge penalty.
+    fit_intercept : bool
+    """
+
+    n_rows: int
+    products: IntegerArray
+    exponent: int
+    alpha: float
+    fit_intercept: bool
 
 
 class FederatedLeastSquares:
@@ -63,6 +104,8 @@ class FederatedLeastSquares:
         Whether a point is one of a standardised frame.
     alpha : float
         The Ridge penalty, on coefficients in the user's units.
+    weighted : bool, default=False
+        Whether any client has sample weights, which exact products need to know.
 
     Attributes
     ----------
@@ -71,15 +114,28 @@ class FederatedLeastSquares:
     """
 
     def __init__(
-        self, sums: Sums, n_features: int, *, fit_intercept: bool, precondition: bool, alpha: float
+        self,
+        sums: Sums,
+        n_features: int,
+        *,
+        fit_intercept: bool,
+        precondition: bool,
+        alpha: float,
+        weighted: bool = False,
     ) -> None:
         self._sums = sums
         self._n_features = n_features
+        self._fit_intercept = fit_intercept
+        self._precondition = precondition
         self._alpha = alpha
+        self._slots = Slots.EXACT_WEIGHTED if weighted else Slots.EXACT
         self.n_unknowns = n_features + fit_intercept
-        find_coordinates = standardised if precondition else users_units
-        self._coordinates = find_coordinates(
-            sums, n_features, fit_intercept=fit_intercept, alpha=alpha
+
+    @cached_property
+    def _coordinates(self) -> Coordinates:
+        find_coordinates = standardised if self._precondition else users_units
+        return find_coordinates(
+            self._sums, self._n_features, fit_intercept=self._fit_intercept, alpha=self._alpha
         )
 
     @property
@@ -102,12 +158,54 @@ class FederatedLeastSquares:
         ndarray of shape (n_unknowns,)
             The gradient over the rows of all clients.
         """
+        of = self._coordinates
+        return self._gradient(point * of.stretch, of.frame)
+
+    def hessian_product(self, direction: FloatArray) -> FloatArray:
+        """Return the Hessian times a direction: one secure sum.
+
+        It is the gradient where all targets are zero, and is asked for as such: messages
+        are those of a gradient, in size and in what they reveal.
+
+        Parameters
+        ----------
+        direction : ndarray of shape (n_unknowns,)
+            Of any length but zero; rounding is relative to it.
+
+        Returns
+        -------
+        ndarray of shape (n_unknowns,)
+            The product.
+        """
+        of = self._coordinates
+        in_frame = direction * of.stretch
+        length = float(np.linalg.norm(in_frame))
+        no_target = replace(of.frame, target_center=0.0, target_scale=np.inf)
+        return length * self._gradient(in_frame / length, no_target)
+
+    def _gradient(self, in_frame: FloatArray, frame: Frame) -> FloatArray:
         of, p = self._coordinates, self._n_features
-        in_frame = point * of.stretch
-        total = self._sums.sum(GradientQuery(in_frame, of.frame, of.slots))
+        total = self._sums.sum(GradientQuery(in_frame, frame, of.slots))
         total[:p] += self._alpha / of.frame.weight * in_frame[:p] / of.frame.scale**2
         gradient: FloatArray = of.loss_unit * of.stretch * total
         return gradient
+
+    def normal_equations(self) -> NormalEquations:
+        """Return all products over all rows, exactly: one secure sum, the only one needed.
+
+        Returns
+        -------
+        NormalEquations
+            In the user's units.
+        """
+        n_rows, *triangle = self._sums.exact_sum(GramQuery(self._slots))
+        size = self._n_features + 2
+        products: IntegerArray = np.zeros((size, size), dtype=object)
+        products[np.triu_indices(size)] = triangle
+        products.T[np.triu_indices(size)] = triangle
+        return NormalEquations(
+            n_rows, products, -self._slots.fraction_bits, self._alpha, self._fit_intercept
+        )
 
     def curvature_bound(self) -> float:
         """Return the trace of the Hessian."""

@@ -10,12 +10,22 @@ from collections.abc import Hashable
 import numpy as np
 
 from ..crypto.encrypted_vector import EncryptedVector
-from ..crypto.fixed_point import EncodedVector
+from ..crypto.fixed_point import EncodedVector, FixedPoint
 from ..crypto.paillier import PrivateKey, PublicKey
 from ..least_squares import LeastSquares
-from ..typing import FloatArray
-from .messages import running_sum_from_bytes, running_sum_to_bytes, total_to_bytes
+from ..typing import FloatArray, IntegerArray
+from .disclosure import DisclosureRules
+from .messages import (
+    exact_total_to_bytes,
+    running_sum_from_bytes,
+    running_sum_to_bytes,
+    total_to_bytes,
+)
 from .queries import (
+    GRID_BITS,
+    FloatQuery,
+    GradientQuery,
+    GramQuery,
     Query,
     SquaresQuery,
     StartQuery,
@@ -24,11 +34,14 @@ from .queries import (
     query_from_bytes,
 )
 
+ANY_ROWS = DisclosureRules()
+"""Nothing is refused."""
+
 MIN_CLIENTS = 3
 """Of 2, each would subtract its own part from the total and read the other's."""
 
 
-def answer(query: Query, rows: LeastSquares) -> FloatArray:
+def answer(query: FloatQuery, rows: LeastSquares) -> FloatArray:
     """Compute what a query asks for from one client's rows. Run by that client alone."""
     # Values past the range of float64 become infinite here and are refused on encoding.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -39,8 +52,13 @@ def answer(query: Query, rows: LeastSquares) -> FloatArray:
                 return np.append(*rows.start)
             case SquaresQuery(center, target_center):
                 return rows.squares(center, target_center)
-            case _:
-                return rows.gradient(query.point, query.frame)
+            case GradientQuery(point, frame):
+                return rows.gradient(point, frame)
+
+
+def exact_answer(query: GramQuery, rows: LeastSquares) -> IntegerArray:
+    """Compute all products from one client's rows, exactly. Run by that client alone."""
+    return rows.gram(GRID_BITS, query.weight_bits)
 
 
 class Client:
@@ -56,12 +74,25 @@ class Client:
         The key holder's.
     n_clients : int
         How many clients take part, at least `MIN_CLIENTS`; guard bits are sized for them.
+    rules : DisclosureRules, default=ANY_ROWS
+        What the client refuses to take part in.
+
+    Raises
+    ------
+    ValueError
+        If the client refuses, or too few take part.
     """
 
     def __init__(
-        self, label: Hashable, rows: LeastSquares, public_key: PublicKey, n_clients: int
+        self,
+        label: Hashable,
+        rows: LeastSquares,
+        public_key: PublicKey,
+        n_clients: int,
+        rules: DisclosureRules = ANY_ROWS,
     ) -> None:
         _check_enough(n_clients)
+        rules.check_client(label, rows.n_rows)
         self.label = label
         self.public_key = public_key
         self._rows = rows
@@ -91,11 +122,16 @@ class Client:
         asked = query_from_bytes(query, self._rows.n_features)
         layout = asked.slots.layout(self.public_key.plaintext_bits, self._n_clients)
         try:
-            return layout.encode(answer(asked, self._rows))
+            return self._encoded(asked, layout)
         except OverflowError as error:
             problem = str(error)
         # Raised out here, the error does not carry the frames that hold the values.
         raise OverflowError(f"client {self.label!r} would send {problem}; {asked.slots.remedy}.")
+
+    def _encoded(self, asked: Query, layout: FixedPoint) -> EncodedVector:
+        if isinstance(asked, GramQuery):
+            return layout.encode_integers(exact_answer(asked, self._rows))
+        return layout.encode(answer(asked, self._rows))
 
     def add_to(self, running_sum: bytes, own: EncryptedVector) -> bytes:
         """Add this client's answer to what came round the ring, under encryption.
@@ -139,6 +175,8 @@ class KeyHolder:
         Number of columns, the same for all clients.
     n_jobs : int or None, default=None
         Threads that decrypt, as scikit-learn means it.
+    rules : DisclosureRules, default=ANY_ROWS
+        What totals it keeps to itself.
     """
 
     def __init__(
@@ -147,8 +185,10 @@ class KeyHolder:
         n_clients: int,
         n_features: int,
         n_jobs: int | None = None,
+        rules: DisclosureRules = ANY_ROWS,
     ) -> None:
         _check_enough(n_clients)
+        self._rules = rules
         self._private_key = private_key
         self._n_clients = n_clients
         self._n_jobs = n_jobs
@@ -174,7 +214,8 @@ class KeyHolder:
         Raises
         ------
         ValueError
-            If not every client entered it: less than the total would show a client's own.
+            If not every client entered it: less than the total would show a client's own;
+            or if it is over fewer rows than the model has parameters.
         """
         asked = query_from_bytes(query, self.n_features)
         key = self._private_key.public_key
@@ -188,7 +229,14 @@ class KeyHolder:
                 "client once."
             )
         decrypted = self._private_key.decrypt(encrypted, self._n_jobs)
-        return total_to_bytes(layout.decode(decrypted))
+        if isinstance(asked, GramQuery):
+            integers = layout.decode_integers(decrypted)
+            self._rules.check_federation(integers[0])
+            return exact_total_to_bytes(integers, layout.slot_bits)
+        total = layout.decode(decrypted)
+        if isinstance(asked, (SumsQuery, SquaresQuery)):
+            self._rules.check_federation(int(total[0]))
+        return total_to_bytes(total)
 
 
 def _check_enough(n_clients: int) -> None:

@@ -29,11 +29,20 @@ class Slots(Enum):
     1 or less; LONG gradients where features are scaled and not centered, and what tells
     them apart can be small; WIDE sums and squares in the user's units, of features and
     targets between 1e-30 and 1e30 in size.
+
+    EXACT carries products of two features without rounding. Features are multiples of
+    ``2**-145`` below ``2**93`` in size, all 53 bits of any number from 2**-93 on, or 1e-28;
+    so a product has 2 * 145 bits after the point and 2 * 93 before, 34 more allow for
+    ``2**34`` rows over all clients, and one is the sign: 511 bits, of which 6 slots fit a
+    key of 3072 bits and 4 one of 2048. EXACT_WEIGHTED has 103 bits more for weights that
+    are multiples of ``2**-70`` below ``2**33``: 5 slots and 3.
     """
 
     STANDARD = (64, 48, "use a smaller learning_rate, or learning_rate='auto'")
     LONG = (128, 64, "pass precondition=True")
     WIDE = (512, 256, "rescale X, y or sample_weight")
+    EXACT = (511, 290, "rescale X or y")
+    EXACT_WEIGHTED = (614, 360, "rescale X, y or sample_weight")
 
     def __init__(self, slot_bits: int, fraction_bits: int, remedy: str) -> None:
         self.slot_bits = slot_bits
@@ -47,7 +56,7 @@ class Slots(Enum):
 
 @dataclass(frozen=True)
 class SumsQuery:
-    """Ask for the sum of weights and the weighted sums of the features and of the target."""
+    """Ask for the number of rows, their weight, and weighted sums of features and target."""
 
     slots: ClassVar[Slots] = Slots.WIDE
 
@@ -61,7 +70,7 @@ class StartQuery:
 
 @dataclass(frozen=True)
 class SquaresQuery:
-    """Ask for the sum of weights and the weighted sums of squares about the given centers.
+    """Ask for the number of rows, their weight, and weighted squares about the centers.
 
     Parameters
     ----------
@@ -90,17 +99,45 @@ class GradientQuery:
     point: FloatArray
     frame: Frame
     slots: Slots
+    of_slots: ClassVar = (Slots.STANDARD, Slots.LONG)
 
 
-Query: TypeAlias = SumsQuery | StartQuery | SquaresQuery | GradientQuery
+@dataclass(frozen=True)
+class GramQuery:
+    """Ask for the number of rows and all products of the columns ``[X, y, 1]``, exactly.
+
+    Parameters
+    ----------
+    slots : Slots
+        EXACT where no client has sample weights, else EXACT_WEIGHTED.
+    """
+
+    slots: Slots
+    of_slots: ClassVar = (Slots.EXACT, Slots.EXACT_WEIGHTED)
+
+    @property
+    def weight_bits(self) -> int:
+        """Fraction bits of the weights."""
+        return WEIGHT_BITS if self.slots is Slots.EXACT_WEIGHTED else 0
+
+
+FloatQuery: TypeAlias = SumsQuery | StartQuery | SquaresQuery | GradientQuery
+Query: TypeAlias = FloatQuery | GramQuery
 
 _KINDS: tuple[type[Query], ...] = (
     SumsQuery,
     StartQuery,
     SquaresQuery,
     GradientQuery,
+    GramQuery,
 )
 _SLOTS = tuple(Slots)
+
+GRID_BITS = 145
+"""Fraction bits of features and targets where products of them are exact."""
+
+WEIGHT_BITS = 70
+"""Fraction bits of sample weights there."""
 
 
 def answer_size(query: Query, n_features: int) -> int:
@@ -110,8 +147,10 @@ def answer_size(query: Query, n_features: int) -> int:
             return len(point)
         case StartQuery():
             return n_features + 1
+        case GramQuery():
+            return 1 + (n_features + 2) * (n_features + 3) // 2
         case _:
-            return n_features + 2
+            return n_features + 3
 
 
 def query_to_bytes(query: Query) -> bytes:
@@ -155,8 +194,10 @@ def _parse(kind: int, slots: Slots, floats: FloatArray, n_features: int) -> Quer
         return (SumsQuery, StartQuery)[kind]()
     if kind == 2 and len(floats) == p + 1:
         return SquaresQuery(floats[:p], float(floats[p]))
-    if kind == 3 and len(floats) in (3 * p + 3, 3 * p + 4):
+    if kind == 3 and len(floats) in (3 * p + 3, 3 * p + 4) and slots in GradientQuery.of_slots:
         target_center, target_scale, weight = floats[2 * p : 2 * p + 3].tolist()
         frame = Frame(floats[:p], floats[p : 2 * p], target_center, target_scale, weight)
         return GradientQuery(floats[2 * p + 3 :], frame, slots)
+    if kind == 4 and len(floats) == 0 and slots in GramQuery.of_slots:
+        return GramQuery(slots)
     return None

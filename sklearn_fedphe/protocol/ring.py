@@ -9,10 +9,11 @@ from typing import Literal, TypeAlias
 
 from ..crypto.key_generation import generate_private_key
 from ..least_squares import LeastSquares
-from ..typing import FloatArray
-from .messages import KEY_HOLDER, Message, total_from_bytes
-from .parties import Client, KeyHolder
-from .queries import Query, query_to_bytes
+from ..typing import FloatArray, IntegerArray
+from .disclosure import DisclosureRules
+from .messages import KEY_HOLDER, Message, exact_total_from_bytes, total_from_bytes
+from .parties import ANY_ROWS, Client, KeyHolder
+from .queries import FloatQuery, GramQuery, Query, query_to_bytes
 
 Observer: TypeAlias = Callable[[Message], None]
 
@@ -90,24 +91,44 @@ class RingSum:
         """Clients in the ring."""
         return len(self.clients)
 
-    def sum(self, query: Query) -> FloatArray:
+    def sum(self, query: FloatQuery) -> FloatArray:
         """Make one trip round the ring.
-
-        The key holder sends the query to every client, and each encrypts its answer. The
-        first client sends its own to the second, which adds its own under encryption, and
-        so on; the last sends the sum to the key holder, who opens it and tells everyone.
-
-        Reveals the total, to everyone; nothing else to anyone who does not collude.
 
         Parameters
         ----------
-        query : Query
+        query : FloatQuery
             Which vector to sum; public.
 
         Returns
         -------
         ndarray
             The total over all clients.
+        """
+        return total_from_bytes(self._trip(query))
+
+    def exact_sum(self, query: GramQuery) -> IntegerArray:
+        """Make one trip round the ring for a vector of integers.
+
+        Parameters
+        ----------
+        query : GramQuery
+            Which vector to sum; public.
+
+        Returns
+        -------
+        ndarray of int
+            The total over all clients, not rounded.
+        """
+        return exact_total_from_bytes(self._trip(query), query.slots.slot_bits)
+
+    def _trip(self, query: Query) -> bytes:
+        """Make one trip round the ring: read this to know the protocol.
+
+        The key holder sends the query to every client, and each encrypts its answer. The
+        first client sends its own to the second, which adds its own under encryption, and
+        so on; the last sends the sum to the key holder, who opens it and tells everyone.
+
+        Reveals the total, to everyone; nothing else to anyone who does not collude.
         """
         self.n_rounds += 1
         question = query_to_bytes(query)
@@ -125,7 +146,7 @@ class RingSum:
         total = self.key_holder.open_total(running, question)
         for client in self.clients:
             self._show(KEY_HOLDER, client.label, "total", total)
-        return total_from_bytes(total)
+        return total
 
     def _show(
         self,
@@ -139,7 +160,10 @@ class RingSum:
 
 
 def form_ring(
-    rows: Mapping[Hashable, LeastSquares], key_length: int, n_jobs: int | None = None
+    rows: Mapping[Hashable, LeastSquares],
+    key_length: int,
+    n_jobs: int | None = None,
+    rules: DisclosureRules = ANY_ROWS,
 ) -> RingSum:
     """Play all parties in this process: a key holder with a new key, and the clients.
 
@@ -151,6 +175,8 @@ def form_ring(
         Bits of the Paillier modulus.
     n_jobs : int or None, default=None
         Cores that encrypt and decrypt, as scikit-learn means it.
+    rules : DisclosureRules, default=ANY_ROWS
+        What the parties refuse.
 
     Returns
     -------
@@ -159,8 +185,8 @@ def form_ring(
     """
     private_key = generate_private_key(key_length)
     clients = [
-        Client(label, own, private_key.public_key, len(rows)) for label, own in rows.items()
+        Client(label, own, private_key.public_key, len(rows), rules) for label, own in rows.items()
     ]
     n_features = next(iter(rows.values())).n_features
-    key_holder = KeyHolder(private_key, len(rows), n_features, n_jobs)
+    key_holder = KeyHolder(private_key, len(rows), n_features, n_jobs, rules)
     return RingSum(clients, key_holder, _observer.get(), n_jobs)

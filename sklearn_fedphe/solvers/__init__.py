@@ -1,8 +1,19 @@
 """Solvers over an `Objective`, one a file; they know neither clients nor encryption."""
 
-from .base import Objective, Solution
+from .base import NormalEquations, Objective, Solution
+from .conjugate_gradient import ConjugateGradient
 from .gradient_descent import GradientDescent
+from .normal_equations import ExactSolution, NormalEquationsSolver
 
-SOLVERS = {"gradient_descent": GradientDescent}
+SOLVERS = ("gradient_descent", "conjugate_gradient", "normal_equations")
 
-__all__ = ["SOLVERS", "GradientDescent", "Objective", "Solution"]
+__all__ = [
+    "SOLVERS",
+    "ConjugateGradient",
+    "ExactSolution",
+    "GradientDescent",
+    "NormalEquations",
+    "NormalEquationsSolver",
+    "Objective",
+    "Solution",
+]

@@ -5,7 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..typing import FloatArray
+from ..typing import FloatArray, IntegerArray
+
+
+class NormalEquations(Protocol):
+    """All products of the columns ``[X, y, 1]``, exactly."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+
+    @property
+    def products(self) -> IntegerArray:
+        """Symmetric, of shape (n_features + 2, n_features + 2), in units of 2**exponent."""
+
+    @property
+    def exponent(self) -> int:
+        """Of the unit."""
+
+    @property
+    def alpha(self) -> float:
+        """The Ridge penalty on the coefficients."""
+
+    @property
+    def fit_intercept(self) -> bool:
+        """Whether there is an intercept, which is not penalised."""
 
 
 class Objective(Protocol):
@@ -38,6 +62,23 @@ class Objective(Protocol):
             If `point` is so far off that its gradient cannot be represented.
         """
 
+    def hessian_product(self, direction: FloatArray) -> FloatArray:
+        """Return the Hessian times a direction.
+
+        Parameters
+        ----------
+        direction : ndarray of shape (n_unknowns,)
+            Not zero.
+
+        Returns
+        -------
+        ndarray of shape (n_unknowns,)
+            The product.
+        """
+
+    def normal_equations(self) -> NormalEquations:
+        """Return what determines the minimum, in the user's units."""
+
     def curvature_bound(self) -> float:
         """Return an upper bound on the largest eigenvalue of the Hessian."""
 
@@ -51,7 +92,7 @@ class Solution:
     point : ndarray of shape (n_unknowns,)
         The end.
     n_iter : int
-        Gradients asked for.
+        Gradients and Hessian products asked for.
     converged : bool
         Whether the tolerance was met.
     """

@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from gmpy2 import mpz
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -133,3 +134,40 @@ def test_repr_does_not_show_the_values():
 
     assert "123456789" not in repr(encoded)
     assert "size=1" in repr(encoded)
+
+
+@given(st.data(), layouts)
+def test_sums_of_encoded_integers_are_exact(data, layout):
+    n_terms = data.draw(st.integers(1, layout.max_terms))
+    size = data.draw(st.integers(1, 40))
+    largest = 2**layout.value_bits - 1
+    integers = st.lists(st.integers(-largest, largest), min_size=size, max_size=size)
+    terms = [data.draw(integers) for _ in range(min(n_terms, 4))]
+
+    encoded = [layout.encode_integers(np.array(term, dtype=object)) for term in terms]
+    packed = tuple(map(sum, zip(*(one.integers for one in encoded), strict=True)))
+    total = EncodedVector(layout, size, packed, len(terms))
+
+    assert layout.decode_integers(total).tolist() == list(map(sum, zip(*terms, strict=True)))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_integers_up_to_the_edge_of_a_slot_are_carried_and_none_beyond(sign):
+    layout = FixedPoint(64, 40, 2046, 5)  # a sign and 3 guard bits
+    edge = sign * (2**60 - 1)
+
+    encoded = layout.encode_integers(np.array([edge, 1], dtype=object))
+    five = EncodedVector(layout, 2, tuple(5 * i for i in encoded.integers), 5)
+
+    assert layout.decode_integers(five).tolist() == [5 * edge, 5]
+    with pytest.raises(OverflowError, match=r"up to 2\*\*21 where .* less than 2\*\*20"):
+        layout.encode_integers(np.array([edge + sign, 1], dtype=object))
+
+
+@pytest.mark.parametrize("integer", [2**60, -(2**60), 2**70])
+def test_integers_that_no_terms_can_have_made_are_refused(integer):
+    layout = FixedPoint(64, 40, 2046, 5)
+    vector = EncodedVector(layout, 1, (mpz(integer),), 1)
+
+    with pytest.raises(ValueError, match="not a sum of encoded vectors"):
+        layout.decode_integers(vector)

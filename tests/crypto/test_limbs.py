@@ -3,7 +3,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sklearn_fedphe.crypto.limbs import floats_from_limbs, limbs_from_floats
+from sklearn_fedphe.crypto.limbs import (
+    floats_from_limbs,
+    integers_from_limbs,
+    limbs_from_floats,
+    limbs_from_integers,
+)
 
 WIDTHS = [1, 2, 8]
 
@@ -64,3 +69,13 @@ def test_extremes_of_the_range(n_limbs):
 def test_no_integers():
     assert floats_from_limbs(np.empty((0, 8), "<u8")).shape == (0,)
     assert limbs_from_floats(np.empty(0), 8).shape == (0, 8)
+
+
+@given(
+    integers=st.lists(st.integers(-(2**191), 2**191 - 1), max_size=20),
+)
+def test_integers_survive_limbs(integers):
+    limbs = limbs_from_integers(np.array(integers, dtype=object), 3)
+
+    assert limbs.shape == (len(integers), 3)
+    assert integers_from_limbs(limbs).tolist() == integers

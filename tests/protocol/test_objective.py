@@ -94,7 +94,10 @@ def test_resolution_is_what_rounding_can_amount_to(pooled, precondition):
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_weights_that_round_to_zero_are_refused(fit_intercept):
-    sums = type("", (), {"n_clients": 3, "sum": lambda *_: np.zeros(4)})()
+    sums = type("", (), {"n_clients": 3, "sum": lambda *_: np.zeros(5)})()
+    objective = FederatedLeastSquares(
+        sums, 2, fit_intercept=fit_intercept, precondition=True, alpha=0.0
+    )
 
     with pytest.raises(ValueError, match="All sample weights together round to zero; multiply"):
-        FederatedLeastSquares(sums, 2, fit_intercept=fit_intercept, precondition=True, alpha=0.0)
+        objective.curvature_bound()

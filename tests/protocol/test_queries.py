@@ -4,6 +4,7 @@ import pytest
 from sklearn_fedphe.least_squares import Frame
 from sklearn_fedphe.protocol.queries import (
     GradientQuery,
+    GramQuery,
     Slots,
     SquaresQuery,
     StartQuery,
@@ -19,6 +20,8 @@ QUERIES = [
     SquaresQuery(np.array([1.0, 2.0]), 3.0),
     GradientQuery(np.array([7.0, 8.0]), FRAME, Slots.STANDARD),
     GradientQuery(np.array([7.0, 8.0, 9.0]), FRAME, Slots.LONG),
+    GramQuery(Slots.EXACT),
+    GramQuery(Slots.EXACT_WEIGHTED),
 ]
 
 
@@ -43,16 +46,17 @@ def test_query_survives_the_way(query):
         lambda _: b"",
         lambda d: b"\x02" + d[1:],
         lambda d: d[:1] + b"\x05" + d[2:],
-        lambda d: d[:2] + b"\x03" + d[3:],
+        lambda d: d[:2] + b"\x05" + d[3:],
+        lambda d: d[:2] + bytes([d[2] ^ 2]) + d[3:],
     ],
-    ids=["short", "long", "a float more", "empty", "version", "kind", "slots"],
+    ids=["short", "long", "a float more", "empty", "version", "kind", "slots", "other slots"],
 )
 def test_refuses_what_is_no_query(query, change):
     with pytest.raises(ValueError, match="is not a query of version 1 about 2 features"):
         query_from_bytes(change(query_to_bytes(query)), n_features=2)
 
 
-@pytest.mark.parametrize("query", QUERIES[2:], ids=lambda query: type(query).__name__)
+@pytest.mark.parametrize("query", QUERIES[2:5], ids=lambda query: type(query).__name__)
 def test_refuses_a_query_about_other_features(query):
     with pytest.raises(ValueError, match="about 7 features"):
         query_from_bytes(query_to_bytes(query), n_features=7)

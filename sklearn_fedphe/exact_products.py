@@ -1,0 +1,123 @@
+"""Products of float64 matrices without rounding, at BLAS's speed.
+
+A value is cut in *slices* of few bits, at places that are the same for all values. Products
+of slices are whole numbers, small enough that float64 holds their sums over a block of
+rows: BLAS adds them in any order without rounding. What the places stand for is put
+together in Python's integers. Ozaki, Ogita, Oishi and Rump, "Error-free transformations of
+matrix multiplication by using fast routines of matrix multiplication and its applications",
+Numerical Algorithms 59 (2012), section 3; the places are common to all columns here, since
+what is wanted is integers on one grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from .typing import FloatArray, IntegerArray
+
+_SLICE_BITS = 21
+"""A slice is within ``2**20``."""
+
+MAX_ROWS = 2**12
+"""The sum of as many products of a slice and the sum of two slices is within ``2**53``."""
+
+
+class OffGridError(OverflowError):
+    """A value is no finite multiple of the grid's unit."""
+
+
+def exact_gram(
+    blocks: Iterable[tuple[FloatArray, FloatArray | None]], grid_bits: int, weight_bits: int = 0
+) -> IntegerArray:
+    """Return ``rows.T @ diag(weights) @ rows``, exactly, summed over blocks of rows.
+
+    Parameters
+    ----------
+    blocks : iterable of (ndarray of shape (n_rows, n_columns), ndarray of shape (n_rows,))
+        Rows, at most `MAX_ROWS` in a block, multiples of ``2**-grid_bits``; and their
+        weights, multiples of ``2**-weight_bits``, or None for weights of 1.
+    grid_bits, weight_bits : int
+        Fraction bits.
+
+    Returns
+    -------
+    ndarray of int of shape (n_columns, n_columns)
+        In units of ``2**-(2 * grid_bits + weight_bits)``.
+
+    Raises
+    ------
+    OffGridError
+        If a value is not on the grid.
+    """
+    total: IntegerArray = np.array(0, dtype=object)
+    for rows, weights in blocks:
+        right = _slices(rows, grid_bits)
+        left = right
+        if weight_bits:
+            left = _weighted_slices(rows, weights, grid_bits + weight_bits)
+        total = total + _assembled(left, right, rows.shape[1])
+    return total
+
+
+def _slices(values: FloatArray, grid_bits: int) -> list[FloatArray]:
+    """Cut values in slices, each whole numbers of ``2**(_SLICE_BITS * place - grid_bits)``."""
+    largest = np.abs(values).max(initial=0.0)
+    if not np.isfinite(largest):
+        raise OffGridError("products of a value of no finite size")
+    if not largest:
+        return []
+    n_places = -(-(int(np.frexp(largest)[1]) + 1 + grid_bits) // _SLICE_BITS)
+    found: list[FloatArray] = []
+    for place in reversed(range(n_places)):
+        unit = 2.0 ** (_SLICE_BITS * place - grid_bits)
+        found.append(np.rint(values / unit))
+        values = values - found[-1] * unit
+    if values.any():
+        raise OffGridError(f"products of a value with digits below 2**-{grid_bits}")
+    return found[::-1]
+
+
+def _weighted_slices(
+    values: FloatArray, weights: FloatArray | None, grid_bits: int
+) -> list[FloatArray]:
+    """Cut ``weights * values`` in slices, the rounding of the products included."""
+    factors = np.ones(len(values)) if weights is None else weights
+    product, error = _two_product(values, factors[:, np.newaxis])
+    high, low = _slices(product, grid_bits), _slices(error, grid_bits)
+    for place, own in enumerate(low):
+        high[place] += own
+    return high
+
+
+def _two_product(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the rounded product and what was rounded off.
+
+    Dekker, "A floating-point technique for extending the available precision", Numerische
+    Mathematik 18 (1971), section 5.
+    """
+    product = a * b
+    (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
+    error = a_high * b_high - product + a_high * b_low + a_low * b_high + a_low * b_low
+    return product, error
+
+
+def _halves(a: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Split 53 bits in 26 and 27 (Veltkamp, in Dekker's paper)."""
+    shifted = a * (2.0**27 + 1)
+    high = shifted - (shifted - a)
+    return high, a - high
+
+
+def _assembled(left: list[FloatArray], right: list[FloatArray], size: int) -> IntegerArray:
+    """Multiply all slices and add up what they stand for, in units of both grids."""
+    total: IntegerArray = np.zeros((size, size), dtype=object)
+    used = [place for place, own in enumerate(right) if own.any()]
+    for level in range(len(left) + len(right) - 1):
+        pairs = [(level - place, place) for place in used if 0 <= level - place < len(left)]
+        products = [left[i].T @ right[j] for i, j in pairs if left[i].any()]
+        if products:
+            exact = np.array(products).astype(np.int64).sum(axis=0).astype(object)
+            total = total + exact * (1 << _SLICE_BITS * level)
+    return total

@@ -1,0 +1,78 @@
+"""What a client refuses before it encrypts anything, and what the federation refuses.
+
+After DataSHIELD's disclosure traps, where a client's own threshold decides whether it
+takes part in a model: Wolfson et al., "DataSHIELD: resolving a conflict in contemporary
+bioscience", International Journal of Epidemiology 39 (2010); ``nfilter.glm`` of its
+generalised linear models is the most parameters that a row may stand for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class DisclosureRules:
+    """Limits on how few rows may stand behind a model.
+
+    Parameters
+    ----------
+    n_parameters : int
+        Of the model, the intercept included.
+    min_rows : int
+        Fewest rows, of weights other than 0, with which a client takes part.
+    min_rows_per_parameter : float
+        Fewest rows a parameter with which a client takes part.
+    """
+
+    n_parameters: int = 0
+    min_rows: int = 1
+    min_rows_per_parameter: float = 0.0
+
+    def check_client(self, label: Hashable, n_rows: int) -> None:
+        """Let a client refuse to take part. Run by the client, on its own rows.
+
+        Parameters
+        ----------
+        label : hashable
+            The client's.
+        n_rows : int
+            Its own.
+
+        Raises
+        ------
+        ValueError
+            With the client's label and the rule that its rows do not meet.
+        """
+        if n_rows < self.min_rows:
+            raise ValueError(
+                f"client {label!r} refuses to take part: it has {n_rows} rows, and "
+                f"min_rows={self.min_rows}. Leave it out, or lower min_rows if that is agreed."
+            )
+        if n_rows < self.min_rows_per_parameter * self.n_parameters:
+            raise ValueError(
+                f"client {label!r} refuses to take part: it has {n_rows} rows for "
+                f"{self.n_parameters} parameters, and min_rows_per_parameter="
+                f"{self.min_rows_per_parameter}. Use fewer features, leave it out, or lower "
+                "min_rows_per_parameter if that is agreed."
+            )
+
+    def check_federation(self, n_rows: int) -> None:
+        """Let the key holder refuse to tell a total. Run by the key holder.
+
+        Parameters
+        ----------
+        n_rows : int
+            Over all clients.
+
+        Raises
+        ------
+        ValueError
+            If there are more parameters than rows.
+        """
+        if n_rows < self.n_parameters:
+            raise ValueError(
+                f"The federation refuses a model of {self.n_parameters} parameters on {n_rows} "
+                "rows in all: totals over so few would tell the rows. Use fewer features."
+            )

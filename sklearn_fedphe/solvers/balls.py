@@ -1,0 +1,123 @@
+"""Symmetric systems in ball arithmetic: every number comes with a bound on its error.
+
+FLINT's ``arb`` (Johansson, "Arb: efficient arbitrary-precision midpoint-radius interval
+arithmetic", IEEE Transactions on Computers 66, 2017) by way of python-flint.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from flint import arb, arb_mat, ctx, fmpz
+
+from ..typing import FloatArray, IntegerArray
+
+_PRECISION = 512
+"""Bits. A matrix of full rank has a condition number below 2**105, being judged so against
+the rounding of float64; what 512 bits leave is far more than float64 holds."""
+
+_LOCK = threading.RLock()
+"""FLINT's precision is one for all threads."""
+
+
+@contextmanager
+def working_precision() -> Iterator[None]:
+    """Compute with many bits within the block."""
+    with _LOCK:
+        before = ctx.prec
+        ctx.prec = _PRECISION
+        try:
+            yield
+        finally:
+            ctx.prec = before
+
+
+def matrix(integers: IntegerArray) -> arb_mat:
+    """Return a matrix of Python's integers, or a vector of them as a column."""
+    rows = integers if integers.ndim == 2 else integers[:, np.newaxis]
+    return arb_mat([[fmpz(value) for value in row] for row in rows])
+
+
+def diagonal(values: list[arb]) -> arb_mat:
+    """Return a diagonal matrix."""
+    return arb_mat(
+        [[v if i == j else 0 for j in range(len(values))] for i, v in enumerate(values)]
+    )
+
+
+def to_float(value: arb) -> float:
+    """Return the nearest float; 0.0 where the ball holds 0."""
+    return 0.0 if value.contains(0) else float(value)
+
+
+def to_floats(values: arb_mat) -> FloatArray:
+    """Return the nearest floats, of the matrix's shape."""
+    rows = [[to_float(value) for value in row] for row in values.tolist()]
+    return np.array(rows).reshape(values.nrows(), values.ncols())
+
+
+@dataclass(frozen=True)
+class Equilibrated:
+    """A symmetric matrix of unit diagonal, its rank and how to solve with it.
+
+    Parameters
+    ----------
+    inverse : arb_mat or None
+        None where the rank is not full.
+    null_space : ndarray of shape (size, size - rank)
+        Orthonormal; what only rounding tells from nothing.
+    matrix : arb_mat
+    """
+
+    matrix: arb_mat
+    inverse: arb_mat | None
+    null_space: FloatArray
+
+    def solve(self, right: arb_mat) -> arb_mat:
+        """Solve, with least norm: orthogonal to the null space."""
+        if self.inverse is not None:
+            return self.inverse * right
+        size, nullity = self.null_space.shape
+        null = self.null_space.tolist()
+        rows = [[*own, *part] for own, part in zip(self.matrix.tolist(), null, strict=True)]
+        rows += [[*own, *[0] * nullity] for own in self.null_space.T.tolist()]
+        bordered = arb_mat(rows).solve(arb_mat(right.tolist() + [[0]] * nullity))
+        return arb_mat(bordered.tolist()[:size])
+
+
+def judge_rank(matrix: arb_mat, rounding: float) -> Equilibrated:
+    """Judge the rank of ``Z.T @ Z`` by the singular values of Z.
+
+    Parameters
+    ----------
+    matrix : arb_mat
+        ``Z.T @ Z``, of unit diagonal.
+    rounding : float
+        A singular value below this part of the largest one is rounding.
+
+    Returns
+    -------
+    Equilibrated
+    """
+    size = matrix.nrows()
+    threshold = rounding**2 * float(np.linalg.eigvalsh(to_floats(matrix)).max(initial=0.0))
+    inverse = _inverse(matrix)
+    # The small eigenvalues are the large ones of the inverse, which float64 gives well.
+    if inverse is not None and np.linalg.eigvalsh(to_floats(inverse)).max() < 1.0 / threshold:
+        return Equilibrated(matrix, inverse, np.empty((size, 0)))
+    # Moved off zero by far less than the threshold, a singular matrix has an inverse too.
+    shift = threshold * 2.0**-20
+    shifted = (matrix + diagonal([arb(shift)] * size)).inv()
+    values, vectors = np.linalg.eigh(to_floats(shifted))
+    return Equilibrated(matrix, None, vectors[:, values >= 1.0 / (threshold + shift)])
+
+
+def _inverse(matrix: arb_mat) -> arb_mat | None:
+    try:
+        return matrix.inv()
+    except ZeroDivisionError:
+        return None
