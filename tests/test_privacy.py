@@ -11,21 +11,27 @@ import pytest
 from sklearn_fedphe import FederatedLinearRegression
 from sklearn_fedphe.least_squares import LeastSquares
 from sklearn_fedphe.protocol import KEY_HOLDER, FederatedLeastSquares, form_ring, observe
-from sklearn_fedphe.protocol.messages import running_sum_from_bytes, total_from_bytes
-from sklearn_fedphe.protocol.parties import answer
+from sklearn_fedphe.protocol.messages import (
+    exact_total_from_bytes,
+    running_sum_from_bytes,
+    total_from_bytes,
+)
+from sklearn_fedphe.protocol.parties import answer, exact_answer
 from sklearn_fedphe.protocol.queries import (
+    GramQuery,
     SumsQuery,
     answer_size,
     query_from_bytes,
     query_to_bytes,
 )
-from sklearn_fedphe.solvers import GradientDescent
+from sklearn_fedphe.solvers import ConjugateGradient, GradientDescent, NormalEquationsSolver
 from sklearn_fedphe.training import _train_alone
 
 pytestmark = pytest.mark.usefixtures("known_key")
 
 SIZES = [40, 110, 292]
 LABELS = ["A", "B", "C"]
+OWN_TYPES = {"sklearn_fedphe.linear_model", "sklearn_fedphe.inference"}
 
 
 def fit(shards, **parameters):
@@ -36,10 +42,12 @@ def fit(shards, **parameters):
     return messages, est
 
 
-@pytest.fixture(scope="module", params=["standard", "raw", "local"])
+@pytest.fixture(scope="module", params=["standard", "raw", "local", "conjugate", "exact"])
 def parameters(request):
     return {
         "standard": {},
+        "conjugate": {"solver": "conjugate_gradient"},
+        "exact": {"solver": "normal_equations"},
         "raw": {"precondition": False, "max_iter": 12, "tol": None},
         "local": {
             "precondition": False,
@@ -80,6 +88,18 @@ def rounds_of(messages):
             [m.payload for m in of_round if m.kind == "running sum"],
             total,
         )
+
+
+def answer_of(query, own):
+    """A client's own values: floats, or integers on a grid."""
+    exact = isinstance(query, GramQuery)
+    return exact_answer(query, own) if exact else answer(query, own)
+
+
+def total_of(query, payload):
+    if isinstance(query, GramQuery):
+        return exact_total_from_bytes(payload, query.slots.slot_bits)
+    return total_from_bytes(payload)
 
 
 def ciphertexts_of(query, payload, public_key):
@@ -139,14 +159,18 @@ def test_each_hop_holds_exactly_the_running_sum(seen, known_key):
     messages, rows = seen
     for query, sums, total in rounds_of(messages):
         layout = query.slots.layout(known_key.public_key.plaintext_bits, len(SIZES))
+        exact = isinstance(query, GramQuery)
+        encode, decode = layout.encode, layout.decode
+        if exact:
+            encode, decode = layout.encode_integers, layout.decode_integers
         expected = 0
         for n_terms, (own, payload) in enumerate(zip(rows, sums, strict=True), 1):
             hop = known_key.decrypt(ciphertexts_of(query, payload, known_key.public_key))
-            own_integers = layout.encode(answer(query, own)).integers
+            own_integers = encode(answer_of(query, own)).integers
             expected = expected + np.array(own_integers, dtype=object)
             assert hop.n_terms == n_terms
             assert list(hop.integers) == list(expected)
-        np.testing.assert_array_equal(total_from_bytes(total), layout.decode(hop))
+        np.testing.assert_array_equal(total_of(query, total), decode(hop))
 
 
 def test_what_is_broadcast_follows_from_the_totals_alone(seen, parameters):
@@ -159,11 +183,13 @@ def test_what_is_broadcast_follows_from_the_totals_alone(seen, parameters):
         precondition=parameters.get("precondition", True),
         alpha=0.0,
     )
-    GradientDescent(
-        parameters.get("learning_rate", "auto"),
-        parameters.get("max_iter", 1000),
-        parameters.get("tol", 1e-6),
-    ).minimize(objective)
+    limits = parameters.get("max_iter", 1000), parameters.get("tol", 1e-6)
+    solver = {
+        "gradient_descent": GradientDescent(parameters.get("learning_rate", "auto"), *limits),
+        "conjugate_gradient": ConjugateGradient(*limits),
+        "normal_equations": NormalEquationsSolver(),
+    }[parameters.get("solver", "gradient_descent")]
+    solver.minimize(objective)
     if "init" in parameters:
         objective.mean_start()
 
@@ -179,7 +205,10 @@ class Replay:
     def sum(self, query):
         asked, _, total = self.rounds.pop(0)
         assert query_to_bytes(query) == query_to_bytes(asked)
-        return total_from_bytes(total)
+        return total_of(query, total)
+
+    def exact_sum(self, query):
+        return self.sum(query)
 
 
 def test_nothing_of_one_client_is_in_the_clear_anywhere(seen, shards):
@@ -188,14 +217,14 @@ def test_nothing_of_one_client_is_in_the_clear_anywhere(seen, shards):
     values = {v for X, y in shards for v in [*X.ravel(), *y, *X.sum(axis=0), y.sum(), len(y)]}
     for query, _, _ in rounds_of(messages):
         for own in rows:
-            values |= set(answer(query, own))
+            values |= set(answer_of(query, own))
     # Scales of a frame may be powers of two, and a patient's target 128 as well.
     values = {v for v in values if v and abs(math.frexp(v)[0]) != 0.5}
     assert len(values) > 1500
 
     assert not values & floats
     for value in values:
-        for written in in_the_clear(float(value)):
+        for written in in_the_clear(value):
             assert written not in everything, value
 
 
@@ -208,6 +237,8 @@ def public_floats(messages):
 
 def in_the_clear(value):
     """Bytes that would give the value away anywhere; none so short that chance has them."""
+    if isinstance(value, int) and abs(value) > 2**64:
+        return [value.to_bytes(64, order, signed=True) for order in ("big", "little")]
     candidates = [np.float64(value).tobytes(), np.float64(value).byteswap().tobytes()]
     for slot_bits, fraction_bits in ((64, 48), (128, 64), (512, 256)):
         scaled = round(math.ldexp(value, fraction_bits))
@@ -225,10 +256,13 @@ def test_the_search_finds_what_is_there(seen):
 
     found = 0
     for query, _, total in rounds_of(messages):
-        values = set(total_from_bytes(total)) | set(getattr(query, "point", []))
-        assert values <= floats
-        written = [np.float64(v).tobytes() for v in values]
-        written = [w for w, v in zip(written, values, strict=True) if w in in_the_clear(v)]
+        values = set(total_of(query, total)) | set(getattr(query, "point", []))
+        if isinstance(query, GramQuery):
+            written = [w for v in values for w in in_the_clear(v)[1:]]
+        else:
+            assert values <= floats
+            written = [np.float64(v).tobytes() for v in values]
+            written = [w for w, v in zip(written, values, strict=True) if w in in_the_clear(v)]
         assert all(w in everything for w in written)
         found += len(written)
     assert found > 50
@@ -276,6 +310,8 @@ def test_nothing_secret_is_reachable_from_a_fitted_estimator(shards, parameters)
     expected |= {"n_features_in_"}
     if est.init == "local":
         expected |= {"client_coef_", "client_intercept_"}
+    if est.solver == "normal_equations":
+        expected |= {"rank_", "covariance_", "residual_variance_", "dof_", "_summary_"}
     assert fitted == expected
 
     numbers = {node for node in reachable(est) if isinstance(node, (int, float))}
@@ -283,10 +319,13 @@ def test_nothing_secret_is_reachable_from_a_fitted_estimator(shards, parameters)
     allowed |= {v for v in est.get_params().values() if isinstance(v, (int, float))}
     if est.init == "local":
         allowed |= {*est.client_coef_.ravel(), *est.client_intercept_}
+    if est.solver == "normal_equations":
+        summary = est.summary()
+        allowed |= {*est.covariance_.ravel(), est.residual_variance_, est.dof_}
+        allowed |= {summary.residual_ss, summary.total_ss, summary.n_rows}
     assert numbers <= allowed
     assert all(
-        type(node).__module__ in {"builtins", "numpy", "sklearn_fedphe.linear_model"}
-        for node in reachable(est)
+        type(node).__module__ in {"builtins", "numpy"} | OWN_TYPES for node in reachable(est)
     )
     assert len(repr(est)) < 200
 

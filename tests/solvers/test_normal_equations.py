@@ -1,0 +1,197 @@
+"""Rank, least norm and edges; that the minimum is reached is tested with the other solvers."""
+
+import mpmath
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.linalg import LinAlgWarning
+from sklearn.linear_model import LinearRegression
+
+from sklearn_fedphe import FederatedLinearRegression
+from sklearn_fedphe.least_squares import LeastSquares
+from sklearn_fedphe.protocol import FederatedLeastSquares, OwnSum, observe
+from sklearn_fedphe.solvers import NormalEquationsSolver
+
+pytestmark = pytest.mark.usefixtures("known_key")
+
+
+def solve(X, y, weights=None, *, alpha=0.0, fit_intercept=True):
+    objective = FederatedLeastSquares(
+        OwnSum(LeastSquares(np.asarray(X, float), y, weights)),
+        np.shape(X)[1],
+        fit_intercept=fit_intercept,
+        precondition=True,
+        alpha=alpha,
+        weighted=weights is not None,
+    )
+    return NormalEquationsSolver().minimize(objective)
+
+
+def fit(X, y, **parameters):
+    est = FederatedLinearRegression(solver="normal_equations", key_length=2048, **parameters)
+    return est.fit(X, y)
+
+
+def least_norm(X, y, rank):
+    """The solution of least norm in columns of unit length, by singular values."""
+    Z = X - X.mean(axis=0)
+    lengths = np.linalg.norm(Z, axis=0)
+    lengths[lengths < 1e-14] = np.inf  # rounding
+    U, s, Vt = np.linalg.svd(Z / lengths, full_matrices=False)
+    return Vt[:rank].T @ (U[:, :rank].T @ (y - y.mean()) / s[:rank]) / lengths
+
+
+DEPENDENT = {
+    "a sum": (lambda X: X[:, 0] + X[:, 1], {0, 1, 4}),
+    "a multiple": (lambda X: X[:, 2] / 3, {2, 4}),
+    "a copy": (lambda X: X[:, 3], {3, 4}),
+    "a constant": (lambda X: np.full(len(X), 0.1), {4}),
+    "rounding about a constant": (lambda X: 0.1 + 1e-17 * X[:, 0] + X[:, 0] * 2.0**-56, {4}),
+}
+
+
+@pytest.mark.parametrize(("column", "expected"), DEPENDENT.values(), ids=DEPENDENT)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_dependence_that_only_rounding_broke_lowers_the_rank(column, expected, weighted):
+    generator = np.random.default_rng(1)
+    X = generator.normal(size=(50, 4))
+    X = np.column_stack([X, column(X)])
+    y = generator.normal(size=50)
+
+    solution = solve(X, y, np.ones(50) if weighted else None)
+
+    assert solution.rank == 4
+    assert set(solution.dependent) == expected
+    assert solution.inverse_products is None
+    np.testing.assert_allclose(solution.point[:5], least_norm(X, y, 4), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("excess", [2.0**-30, 2.0**-36])
+def test_a_dependence_that_data_broke_is_data(excess):
+    generator = np.random.default_rng(2)
+    X = generator.normal(size=(50, 3))
+    X[:, 2] = X[:, 0] + excess * generator.normal(size=50)
+    y = generator.normal(size=50)
+
+    solution = solve(X, y)
+
+    with mpmath.workdps(50):
+        Z = mpmath.matrix(np.column_stack([X, np.ones(50)]).tolist())
+        exact = mpmath.lu_solve(Z.T * Z, Z.T * mpmath.matrix(y.tolist()))
+    assert solution.rank == 3
+    assert len(solution.dependent) == 0
+    np.testing.assert_allclose(solution.point, [float(v) for v in exact], rtol=1e-14)
+
+
+def test_more_columns_than_rows_are_fitted_with_least_norm():
+    generator = np.random.default_rng(3)
+    X, y = generator.normal(size=(8, 20)), generator.normal(size=8)
+
+    solution = solve(X, y)
+
+    assert solution.rank == 7
+    np.testing.assert_allclose(solution.point[:20], least_norm(X, y, 7), rtol=1e-10)
+
+
+def test_a_penalty_makes_dependent_columns_independent():
+    X = np.random.default_rng(4).normal(size=(30, 3))
+    X[:, 2] = X[:, 0]
+
+    solution = solve(X, X[:, 0] + 1.0, alpha=1e-3)
+
+    assert solution.rank == 3
+    np.testing.assert_allclose(solution.point[0], solution.point[2], rtol=1e-15)
+
+
+def test_nothing_that_varies_leaves_the_mean():
+    solution = solve(np.full((5, 2), 7.0), np.array([1.0, 2.0, 3.0, 4.0, 5.5]))
+
+    assert solution.point.tolist() == [0.0, 0.0, 3.1]
+    assert solution.rank == 0
+    assert solution.dependent.tolist() == [0, 1]
+    assert solution.residual_ss == solution.total_ss == 12.2
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_a_perfect_fit_leaves_exactly_nothing(fit_intercept):
+    X = np.random.default_rng(5).integers(-9, 9, size=(20, 3)).astype(np.float64)
+
+    solution = solve(X, X @ [1.0, 2.0, 0.0] + 4.0 * fit_intercept, fit_intercept=fit_intercept)
+
+    assert solution.point.tolist() == [1.0, 2.0, 0.0, 4.0][: 3 + fit_intercept]
+    assert solution.residual_ss == 0.0
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_inverse_products_are_those_of_numpy(fit_intercept):
+    X = np.random.default_rng(6).normal(size=(40, 3)) + 5.0
+
+    solution = solve(X, X[:, 0], fit_intercept=fit_intercept)
+
+    Z = np.column_stack([X, np.ones((40, int(fit_intercept)))])
+    np.testing.assert_allclose(solution.inverse_products, np.linalg.inv(Z.T @ Z), rtol=1e-9)
+
+
+def test_never_less_accurate_than_the_pooled_fit():
+    generator = np.random.default_rng(7)
+    for exponent in range(0, 9, 2):
+        X = generator.normal(size=(60, 3)) + 10.0**exponent
+        y = X @ [1.0, -1.0, 0.5] + generator.normal(size=60)
+        with mpmath.workdps(50):
+            Z = mpmath.matrix(np.column_stack([X, np.ones(60)]).tolist())
+            exact = mpmath.lu_solve(Z.T * Z, Z.T * mpmath.matrix(y.tolist()))
+        exact = np.array([float(value) for value in exact])[:3]
+
+        ours = fit(X, y).coef_
+        pooled = LinearRegression().fit(X, y).coef_
+
+        np.testing.assert_allclose(ours, exact, rtol=1e-15)
+        assert np.abs(ours - exact).max() <= np.abs(pooled - exact).max() + 1e-16
+
+
+def test_one_trip_of_the_ring_is_all(diabetes):
+    seen = []
+    with observe(seen.append):
+        est = fit(*diabetes)
+
+    assert est.n_rounds_ == est.n_iter_ == 1
+    assert {message.round for message in seen} == {1}
+    sums = [message for message in seen if message.kind == "running sum"]
+    assert [len(m.payload) for m in sums] == [25 + 20 * 512] * 3  # 79 numbers, 4 a ciphertext
+
+
+@pytest.mark.parametrize("name", ["X", "y"])
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (1e200, r"a value of up to 2\*\*\d+ where this ring carries less than 2\*\*218"),
+        (1e-200, r"products of a value with digits below 2\*\*-145"),
+    ],
+)
+def test_too_wide_a_range_is_an_error_that_names_the_client(cut, name, value, problem):
+    X, y = np.random.default_rng(8).normal(size=(2, 12))
+    {"X": X, "y": y}[name][5] = value
+
+    with pytest.raises(OverflowError, match=f"client 1 would send {problem}; rescale X or y"):
+        fit(cut([4, 4, 4], X[:, np.newaxis], y), None)
+
+
+@pytest.mark.parametrize("value", [2.0**93, 2.0**-93 * (1 + 2.0**-52)])
+def test_the_documented_range_is_carried(value):
+    X = np.array([[1.0], [2.0], [4.0], [-1.0], [8.0], [-2.0], [1.0], [1.0], [1.0]]) * value / 8
+    X *= 8 if value < 1 else 1
+
+    assert fit(X, -X[:, 0]).coef_ == [-1.0]
+
+
+def test_frames_name_their_dependent_columns():
+    X = pd.DataFrame(np.random.default_rng(9).normal(size=(30, 2)), columns=["a", "b"])
+    X["twice b"] = 2 * X["b"]
+
+    est = FederatedLinearRegression(solver="normal_equations", key_length=2048)
+    text = "columns 'b', 'twice b' depend .* rank is 2 of 3"
+    with pytest.warns(LinAlgWarning, match=text) as record:
+        est.fit(X, X["a"])
+
+    assert record[0].filename == __file__
+    assert est.rank_ == 2
