@@ -113,11 +113,21 @@ def _halves(a: FloatArray) -> tuple[FloatArray, FloatArray]:
 def _assembled(left: list[FloatArray], right: list[FloatArray], size: int) -> IntegerArray:
     """Multiply all slices and add up what they stand for, in units of both grids."""
     total: IntegerArray = np.zeros((size, size), dtype=object)
-    used = [place for place, own in enumerate(right) if own.any()]
     for level in range(len(left) + len(right) - 1):
-        pairs = [(level - place, place) for place in used if 0 <= level - place < len(left)]
-        products = [left[i].T @ right[j] for i, j in pairs if left[i].any()]
-        if products:
-            exact = np.array(products).astype(np.int64).sum(axis=0).astype(object)
+        products = [_product(left, right, i, level - i) for i in range(level + 1)]
+        found = [product for product in products if product is not None]
+        if found:
+            exact = np.array(found).astype(np.int64).sum(axis=0).astype(object)
             total = total + exact * (1 << _SLICE_BITS * level)
     return total
+
+
+def _product(left: list[FloatArray], right: list[FloatArray], i: int, j: int) -> FloatArray | None:
+    """Multiply two slices, and of the same rows both ways at once; None where it is nothing."""
+    symmetric = left is right
+    if i >= len(left) or j >= len(right) or (symmetric and i < j):
+        return None
+    if not left[i].any() or not right[j].any():
+        return None
+    product: FloatArray = left[i].T @ right[j]
+    return product + product.T if symmetric and i > j else product

@@ -242,6 +242,10 @@ def test_local_start_where_it_makes_no_sense():
     for parameters, text in [
         ({}, "init='local' makes no sense with tol=1e-06: .* Stop early: pass tol=None"),
         (
+            {"tol": None, "solver": "normal_equations"},
+            "init='local' makes no sense with solver='normal_equations', .* or init='zeros'",
+        ),
+        (
             {"tol": None, "alpha": 1.0},
             "init='local' makes no sense with alpha=1.0: .* Pass alpha=0",
         ),

@@ -11,12 +11,12 @@ import pytest
 from sklearn_fedphe import FederatedLinearRegression
 from sklearn_fedphe.least_squares import LeastSquares
 from sklearn_fedphe.protocol import KEY_HOLDER, FederatedLeastSquares, form_ring, observe
+from sklearn_fedphe.protocol.answers import answer, exact_answer
 from sklearn_fedphe.protocol.messages import (
     exact_total_from_bytes,
     running_sum_from_bytes,
     total_from_bytes,
 )
-from sklearn_fedphe.protocol.parties import answer, exact_answer
 from sklearn_fedphe.protocol.queries import (
     GramQuery,
     SumsQuery,

@@ -12,25 +12,32 @@ from sklearn_fedphe.crypto.fixed_point import FixedPoint
 from sklearn_fedphe.crypto.obfuscation import Obfuscator
 from sklearn_fedphe.crypto.paillier import PrivateKey, PublicKey
 from sklearn_fedphe.protocol import parties, ring
-from sklearn_fedphe.solvers import GradientDescent
+from sklearn_fedphe.solvers import ConjugateGradient, GradientDescent, NormalEquationsSolver
 
 PLACES = (
     (ring, "generate_private_key", "key generation"),
     (Obfuscator, "__init__", "table"),
     (parties, "answer", "local arithmetic"),
+    (parties, "exact_answer", "local arithmetic"),
     (FixedPoint, "encode", "encode"),
+    (FixedPoint, "encode_integers", "encode"),
     (PublicKey, "encrypt_all", "encrypt"),
     (EncryptedVector, "__add__", "add"),
     (PrivateKey, "decrypt", "decrypt"),
     (FixedPoint, "decode", "decode"),
+    (FixedPoint, "decode_integers", "decode"),
     (parties, "running_sum_to_bytes", "messages"),
     (parties, "running_sum_from_bytes", "messages"),
     (parties, "query_from_bytes", "messages"),
+    (parties, "exact_total_to_bytes", "messages"),
     (ring, "query_to_bytes", "messages"),
+    (ring, "exact_total_from_bytes", "messages"),
     (linear_model, "check_parameters", "validation"),
     (linear_model, "check_shards", "validation"),
     (linear_model, "cut_in_blocks", "validation"),
     (GradientDescent, "minimize", "solver"),
+    (ConjugateGradient, "minimize", "solver"),
+    (NormalEquationsSolver, "minimize", "solver"),
 )
 CRYPTO_AND_BLAS = ("key generation", "table", "local arithmetic", "encrypt", "add", "decrypt")
 

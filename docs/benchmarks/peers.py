@@ -90,7 +90,7 @@ class HeuPacked(HeuVectorised):
     def _decrypt(self, total):
         from gmpy2 import mpz
 
-        from sklearn_fedphe.crypto.fixed_point import EncodedVector
+        from sklearn_fedphe.crypto.encoded_vector import EncodedVector
 
         integers = tuple(map(mpz, np.ravel(super()._decrypt(total)).tolist()))
         encoded = EncodedVector(self._layout, self._size, integers, self._n_clients)

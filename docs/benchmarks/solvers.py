@@ -8,24 +8,14 @@ import statistics
 import time
 
 import numpy as np
-import parts
 from measuring import parse_options, show
+from parts import timed_parts
 
-from sklearn_fedphe import FederatedLinearRegression, training
-from sklearn_fedphe.crypto.fixed_point import FixedPoint
-from sklearn_fedphe.protocol import observe, parties, ring
-from sklearn_fedphe.solvers import SOLVERS, NormalEquationsSolver
+from sklearn_fedphe import FederatedLinearRegression
+from sklearn_fedphe.protocol import observe
+from sklearn_fedphe.solvers import SOLVERS
 
 ROWS, CLIENTS, GRAM_CLIENTS = 10_000, 3, 5
-EXACT_PLACES = (
-    (parties, "exact_answer", "local arithmetic"),
-    (FixedPoint, "encode_integers", "encode"),
-    (FixedPoint, "decode_integers", "decode"),
-    (parties, "exact_total_to_bytes", "messages"),
-    (ring, "exact_total_from_bytes", "messages"),
-    (NormalEquationsSolver, "minimize", "solver"),
-    (training, "exactly_fitted", "solver"),
-)
 
 
 def make_data(n_rows, n_features, own_share=1.0):
@@ -85,7 +75,7 @@ def normal_equations_by_part(n_rows, n_features, key_length):
     est = FederatedLinearRegression(
         solver="normal_equations", n_clients=GRAM_CLIENTS, key_length=key_length
     )
-    with parts.timed_parts() as seconds:
+    with timed_parts() as seconds:
         est.fit(X, y)
     total = seconds.total()
     return [
@@ -103,7 +93,6 @@ def main():
         rows=100_000,
         key_length=3072,
     )
-    parts.PLACES += tuple(place for place in EXACT_PLACES if place not in parts.PLACES)
     size = f"{options.gram_features} features, {options.rows:,} rows, {GRAM_CLIENTS} clients"
     setting = f"{ROWS:,} rows, {CLIENTS} clients, {options.key_length} bits"
     tables = {

@@ -18,13 +18,13 @@ queries in a secure system model", VLDB 2007, section 4; guard bits as in Zhang 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from gmpy2 import mpz
 from numpy.typing import ArrayLike, NDArray
 
 from ..typing import IntegerArray
+from .encoded_vector import EncodedVector
 from .limbs import (
     LIMB_BITS,
     Limbs,
@@ -249,26 +249,3 @@ class FixedPoint:
 def _exponent(value: float) -> int | None:
     """Return the least power of two above a value, None if there is none."""
     return math.frexp(value)[1] if math.isfinite(value) else None
-
-
-@dataclass(frozen=True)
-class EncodedVector:
-    """A packed vector in the clear: what may be encrypted, and nothing else may.
-
-    Parameters
-    ----------
-    layout : FixedPoint
-        How the values are laid out.
-    size : int
-        Number of values.
-    integers : tuple of mpz
-        The packed integers, signed. Kept out of the repr: before encryption they are a
-        client's own.
-    n_terms : int, default=1
-        How many encodings were added together.
-    """
-
-    layout: FixedPoint
-    size: int
-    integers: tuple[mpz, ...] = field(repr=False)
-    n_terms: int = 1

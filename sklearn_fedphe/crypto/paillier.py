@@ -24,8 +24,8 @@ import phe
 from gmpy2 import mpz
 
 from .cores import map_processes, map_threads
+from .encoded_vector import EncodedVector
 from .encrypted_vector import EncryptedVector
-from .fixed_point import EncodedVector
 from .obfuscation import Obfuscator
 
 

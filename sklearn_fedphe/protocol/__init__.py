@@ -2,7 +2,8 @@
 
 from .disclosure import DisclosureRules
 from .messages import KEY_HOLDER, Message
-from .objective import FederatedLeastSquares, OwnSum
+from .objective import FederatedLeastSquares
+from .own_sum import OwnSum
 from .parties import MIN_CLIENTS
 from .ring import RingSum, form_ring, observe
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-import numpy as np
-
+from ..crypto.encoded_vector import EncodedVector
 from ..crypto.encrypted_vector import EncryptedVector
-from ..crypto.fixed_point import EncodedVector, FixedPoint
+from ..crypto.fixed_point import FixedPoint
 from ..crypto.paillier import PrivateKey, PublicKey
 from ..least_squares import LeastSquares
-from ..typing import FloatArray, IntegerArray
+from .answers import answer, exact_answer
 from .disclosure import DisclosureRules
 from .messages import (
     exact_total_to_bytes,
@@ -22,13 +21,9 @@ from .messages import (
     total_to_bytes,
 )
 from .queries import (
-    GRID_BITS,
-    FloatQuery,
-    GradientQuery,
     GramQuery,
     Query,
     SquaresQuery,
-    StartQuery,
     SumsQuery,
     answer_size,
     query_from_bytes,
@@ -39,26 +34,6 @@ ANY_ROWS = DisclosureRules()
 
 MIN_CLIENTS = 3
 """Of 2, each would subtract its own part from the total and read the other's."""
-
-
-def answer(query: FloatQuery, rows: LeastSquares) -> FloatArray:
-    """Compute what a query asks for from one client's rows. Run by that client alone."""
-    # Values past the range of float64 become infinite here and are refused on encoding.
-    with np.errstate(over="ignore", invalid="ignore"):
-        match query:
-            case SumsQuery():
-                return rows.sums()
-            case StartQuery():
-                return np.append(*rows.start)
-            case SquaresQuery(center, target_center):
-                return rows.squares(center, target_center)
-            case GradientQuery(point, frame):
-                return rows.gradient(point, frame)
-
-
-def exact_answer(query: GramQuery, rows: LeastSquares) -> IntegerArray:
-    """Compute all products from one client's rows, exactly. Run by that client alone."""
-    return rows.gram(GRID_BITS, query.weight_bits)
 
 
 class Client:

@@ -38,8 +38,8 @@ def working_precision() -> Iterator[None]:
 
 def matrix(integers: IntegerArray) -> arb_mat:
     """Return a matrix of Python's integers, or a vector of them as a column."""
-    shape = (*integers.shape, 1)[:2]
-    return arb_mat(*shape, [fmpz(value) for value in integers.flat])
+    n_rows, n_columns = (*integers.shape, 1)[:2]
+    return arb_mat(n_rows, n_columns, [fmpz(int(value)) for value in integers.flat])
 
 
 def diagonal(values: list[arb]) -> arb_mat:

@@ -6,7 +6,8 @@ from gmpy2 import mpz
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_fedphe.crypto.fixed_point import EncodedVector, FixedPoint
+from sklearn_fedphe.crypto.encoded_vector import EncodedVector
+from sklearn_fedphe.crypto.fixed_point import FixedPoint
 
 LAYOUTS = {
     "standard": FixedPoint(64, 48, 2046, 3),

@@ -3,7 +3,7 @@ import pytest
 
 from sklearn_fedphe.least_squares import LeastSquares
 from sklearn_fedphe.protocol import FederatedLeastSquares, OwnSum
-from sklearn_fedphe.protocol.parties import answer
+from sklearn_fedphe.protocol.answers import answer
 
 
 class PlainSum:
