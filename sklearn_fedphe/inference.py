@@ -120,6 +120,7 @@ class RegressionSummary:
         Returns
         -------
         ndarray of shape (n_parameters, 2)
+            Lower bounds, then upper ones.
         """
         if not 0 < level < 1:
             raise ValueError(

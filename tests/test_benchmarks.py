@@ -34,6 +34,16 @@ def test_the_study_ends_where_phes_own_way_ends():
     assert {"encrypt", "decrypt"} < {row["part"] for row in tables["Default fit by part"]}
 
 
+def test_solvers_are_compared_where_all_are_accurate():
+    small = ["--features", "3", "--rows", "300", "--gram-features", "5", "--repetitions", "1"]
+
+    tables = figures("solvers.py", *small, "--key-length", "2048")
+
+    compared = next(rows for title, rows in tables.items() if title.startswith("Which"))
+    assert len(compared) == 3
+    assert max(row["error"] for row in compared) < 1e-9
+
+
 @pytest.mark.parametrize("script", ["parts_alone.py", "scaling.py"])
 def test_other_benchmarks_run(script):
     assert len(figures(script, "--key-length", "1024")) == 4

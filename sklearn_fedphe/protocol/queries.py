@@ -31,11 +31,11 @@ class Slots(Enum):
     targets between 1e-30 and 1e30 in size.
 
     EXACT carries products of two features without rounding. Features are multiples of
-    ``2**-145`` below ``2**93`` in size, all 53 bits of any number from 2**-93 on, or 1e-28;
-    so a product has 2 * 145 bits after the point and 2 * 93 before, 34 more allow for
-    ``2**34`` rows over all clients, and one is the sign: 511 bits, of which 6 slots fit a
-    key of 3072 bits and 4 one of 2048. EXACT_WEIGHTED has 103 bits more for weights that
-    are multiples of ``2**-70`` below ``2**33``: 5 slots and 3.
+    ``2**-145`` below ``2**93`` in size: all 53 bits of any number from ``2**-93`` on, 1e-28.
+    A product then has ``2 * 145`` bits after the point and ``2 * 93`` before; 34 more are
+    for the number of rows, ``2**34`` if clients have equally many; and one is the sign: 511
+    bits, of which 6 slots fit a key of 3072 bits and 4 one of 2048. EXACT_WEIGHTED has 103
+    bits more, for weights that are multiples of ``2**-70`` below ``2**33``: 5 slots and 3.
     """
 
     STANDARD = (64, 48, "use a smaller learning_rate, or learning_rate='auto'")

@@ -47,6 +47,10 @@ class GradientDescent:
     -----
     *Rounds*: one secure sum a gradient, `n_iter_` in all.
 
+    *Bytes a client sends* a round: ``25 + ceil((d + 1) / s) * key_length / 4`` for d
+    features and s slots to a plaintext, 47 at 3072 bits: 793, 2,329 and 16,921 for d = 10,
+    100 and 1000.
+
     *Extrapolation* in place of a step now and then: Pratapa, Suryanarayana and Pask,
     "Anderson acceleration of the Jacobi iterative method: an efficient alternative to
     Krylov methods", Journal of Computational Physics 306 (2016), here with
@@ -54,8 +58,8 @@ class GradientDescent:
     rounds, and converges on ill-conditioned data where steps alone do not.
 
     *Reveals*: every gradient of the pooled rows, to everyone. The first, at zero, is
-    X^T y; n_features + 1 of them in general position determine X^T X. Iterating hides no
-    more than handing over the totals of the normal equations at once would.
+    X^T y; n_features + 1 of them in general position determine X^T X. From then on,
+    iterating hides no more than handing over the totals of the normal equations would.
     """
 
     learning_rate: float | Literal["auto"]

@@ -24,10 +24,14 @@ _TAKES_PART = 2.0**-26
 class ExactSolution(Solution):
     """The minimum, and what a statistician asks of it.
 
-    `point` is in the user's units: the coefficients, then the intercept if there is one.
-
     Parameters
     ----------
+    point : ndarray of shape (n_unknowns,)
+        In the user's units: the coefficients, then the intercept if there is one.
+    n_iter : int
+        1.
+    converged : bool
+        True.
     rank : int
         Of the rows, centered if there is an intercept.
     dependent : ndarray of int of shape (n_dependent,)

@@ -68,3 +68,21 @@ def test_refuses_slots_that_do_not_belong_to_the_query():
 
     with pytest.raises(ValueError, match="is not a query"):
         query_from_bytes(bytes(data), n_features=2)
+
+
+@pytest.mark.parametrize(("slots", "weight"), [(Slots.EXACT, 0), (Slots.EXACT_WEIGHTED, 70 + 33)])
+@pytest.mark.parametrize("n_clients", [3, 4, 100])
+def test_exact_slots_are_as_wide_as_products_need_and_no_wider(slots, weight, n_clients):
+    layout = slots.layout(3070, n_clients)
+    largest = (2 ** (93 + 145) - 1) ** 2 * 2**weight  # of one product, in units of the grid
+
+    rows_of_each_client = 2**34 // 2**layout.guard_bits
+    edge = np.array([rows_of_each_client * largest], dtype=object)
+    assert layout.encode_integers(edge).integers == (edge[0],)
+    with pytest.raises(OverflowError):
+        layout.encode_integers(edge + rows_of_each_client * 2**240 * 2**weight)
+
+    assert layout.n_slots == {Slots.EXACT: 6, Slots.EXACT_WEIGHTED: 5}[slots]
+    assert (
+        slots.layout(2046, n_clients).n_slots == {Slots.EXACT: 4, Slots.EXACT_WEIGHTED: 3}[slots]
+    )

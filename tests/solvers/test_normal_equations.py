@@ -195,3 +195,15 @@ def test_frames_name_their_dependent_columns():
 
     assert record[0].filename == __file__
     assert est.rank_ == 2
+
+
+def test_clients_with_and_without_weights_go_together(cut):
+    generator = np.random.default_rng(10)
+    X, y = generator.normal(size=(30, 2)), generator.normal(size=30)
+    weights = np.r_[np.ones(10), generator.uniform(0, 2, size=10), np.ones(10)]
+    first, second, third = cut([10, 10, 10], X, y)
+
+    est = fit([first, (*second, weights[10:20]), third], None)
+
+    pooled = LinearRegression().fit(X, y, weights)
+    np.testing.assert_allclose(est.coef_, pooled.coef_, rtol=1e-11)
