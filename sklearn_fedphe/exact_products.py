@@ -56,7 +56,9 @@ def exact_gram(
         right = _slices(rows, grid_bits)
         left = right
         if weight_bits:
-            left = _weighted_slices(rows, weights, grid_bits + weight_bits)
+            factors = np.ones(len(rows)) if weights is None else weights
+            _check_weights(factors, weight_bits)
+            left = _weighted_slices(rows, factors, grid_bits + weight_bits)
         total = total + _assembled(left, right, rows.shape[1])
     return total
 
@@ -79,12 +81,15 @@ def _slices(values: FloatArray, grid_bits: int) -> list[FloatArray]:
     return found[::-1]
 
 
-def _weighted_slices(
-    values: FloatArray, weights: FloatArray | None, grid_bits: int
-) -> list[FloatArray]:
+def _check_weights(weights: FloatArray, weight_bits: int) -> None:
+    scaled = np.ldexp(weights, weight_bits)
+    if (scaled != np.rint(scaled)).any():
+        raise OffGridError(f"a sample weight with digits below 2**-{weight_bits}")
+
+
+def _weighted_slices(values: FloatArray, weights: FloatArray, grid_bits: int) -> list[FloatArray]:
     """Cut ``weights * values`` in slices, the rounding of the products included."""
-    factors = np.ones(len(values)) if weights is None else weights
-    product, error = _two_product(values, factors[:, np.newaxis])
+    product, error = _two_product(values, weights[:, np.newaxis])
     high, low = _slices(product, grid_bits), _slices(error, grid_bits)
     for place, own in enumerate(low):
         high[place] += own

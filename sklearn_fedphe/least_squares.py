@@ -199,7 +199,7 @@ class LeastSquares:
         grid_bits : int
             Fraction bits of X and y.
         weight_bits : int
-            Fraction bits that weights are rounded to; 0 where no client has weights.
+            Fraction bits of the weights; 0 where no client has weights.
 
         Returns
         -------
@@ -208,21 +208,19 @@ class LeastSquares:
         Raises
         ------
         OffGridError
-            If a value is no finite multiple of ``2**-grid_bits``.
+            If a value is no finite multiple of ``2**-grid_bits``, or a weight none of
+            ``2**-weight_bits``.
         """
-        products = exact_gram(self._exact_blocks(weight_bits), grid_bits, weight_bits)
+        products = exact_gram(self._exact_blocks(), grid_bits, weight_bits)
         return np.append(self.n_rows, products[np.triu_indices(len(products))])
 
-    def _exact_blocks(self, weight_bits: int) -> Iterator[tuple[FloatArray, FloatArray | None]]:
-        """Blocks of the columns [X, y, 1], and the weights on their grid."""
+    def _exact_blocks(self) -> Iterator[tuple[FloatArray, FloatArray | None]]:
+        """Blocks of the columns [X, y, 1], and their weights."""
         n_rows = min(MAX_ROWS, max(1, _BLOCK_VALUES // (self.n_features + 2)))
         for i in range(0, len(self._y), n_rows):
             y, weights = self._y[i : i + n_rows], self._sample_weight
-            if weights is not None:
-                weights = np.ldexp(
-                    np.rint(np.ldexp(weights[i : i + n_rows], weight_bits)), -weight_bits
-                )
-            yield np.column_stack([self._X[i : i + n_rows], y, np.ones(len(y))]), weights
+            own = None if weights is None else weights[i : i + n_rows]
+            yield np.column_stack([self._X[i : i + n_rows], y, np.ones(len(y))]), own
 
     def _weight(self) -> float:
         return float(len(self._y) if self._sample_weight is None else self._sample_weight.sum())

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn_fedphe.exact_products import MAX_ROWS, OffGridError, exact_gram
 from sklearn_fedphe.least_squares import LeastSquares
 
-GRID_BITS, WEIGHT_BITS = 145, 70
+GRID_BITS, WEIGHT_BITS = 145, 130
 
 
 def by_fractions(Z, weights=None):
@@ -42,7 +42,7 @@ def test_products_are_exact_whatever_the_sizes(data, shape):
     assert (weighted == by_fractions(Z, w) * 2 ** (2 * GRID_BITS + WEIGHT_BITS)).all()
 
 
-@pytest.mark.parametrize("weight", [None, 2.0**33 - 2.0**-20])
+@pytest.mark.parametrize("weight", [None, 2.0**41 - 2.0**-12])
 def test_a_full_block_of_the_largest_slices_is_not_rounded(weight):
     # Every bit set: all slices are as large as slices get, and of one sign.
     value = 2.0**93 - 2.0**40
@@ -103,12 +103,12 @@ def test_rows_answer_with_their_number_and_the_upper_triangle(dtype, weighted):
     assert triangle == (by_fractions(columns, w) * unit)[np.triu_indices(5)].tolist()
 
 
-def test_weights_are_rounded_to_their_grid():
-    rows = LeastSquares(np.ones((1, 1)), np.ones(1), np.array([0.1 + 2.0**-80]))
+@pytest.mark.parametrize("weight", [2.0**-131, 2.0**-80 * (1 + 2.0**-52)])
+def test_weights_with_digits_below_their_grid_are_refused(weight):
+    rows = LeastSquares(np.ones((2, 1)), np.ones(2), np.array([1.0, weight]))
 
-    *_, weight = rows.gram(GRID_BITS, 10)
-
-    assert weight == 102 << (2 * GRID_BITS)  # 0.1 is 102 / 1024 to 10 bits
+    with pytest.raises(OffGridError, match=r"a sample weight with digits below 2\*\*-130$"):
+        rows.gram(GRID_BITS, WEIGHT_BITS)
 
 
 def test_a_client_without_weights_among_others_with_has_weights_of_one():

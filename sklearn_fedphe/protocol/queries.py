@@ -34,15 +34,16 @@ class Slots(Enum):
     ``2**-145`` below ``2**93`` in size: all 53 bits of any number from ``2**-93`` on, 1e-28.
     A product then has ``2 * 145`` bits after the point and ``2 * 93`` before; 34 more are
     for the number of rows, ``2**34`` if clients have equally many; and one is the sign: 511
-    bits, of which 6 slots fit a key of 3072 bits and 4 one of 2048. EXACT_WEIGHTED has 103
-    bits more, for weights that are multiples of ``2**-70`` below ``2**33``: 5 slots and 3.
+    bits, of which 6 slots fit a key of 3072 bits and 4 one of 2048. EXACT_WEIGHTED has 171
+    bits more, for weights that are multiples of ``2**-130`` below ``2**41``, all 53 bits of
+    any number from ``2**-78`` on, 4e-24: 4 slots and 3.
     """
 
     STANDARD = (64, 48, "use a smaller learning_rate, or learning_rate='auto'")
     LONG = (128, 64, "pass precondition=True")
     WIDE = (512, 256, "rescale X, y or sample_weight")
     EXACT = (511, 290, "rescale X or y")
-    EXACT_WEIGHTED = (614, 360, "rescale X, y or sample_weight")
+    EXACT_WEIGHTED = (682, 420, "rescale X, y or sample_weight")
 
     def __init__(self, slot_bits: int, fraction_bits: int, remedy: str) -> None:
         self.slot_bits = slot_bits
@@ -136,7 +137,7 @@ _SLOTS = tuple(Slots)
 GRID_BITS = 145
 """Fraction bits of features and targets where products of them are exact."""
 
-WEIGHT_BITS = 70
+WEIGHT_BITS = 130
 """Fraction bits of sample weights there."""
 
 

@@ -128,7 +128,7 @@ class _System:
     def _equilibrated(self) -> tuple[arb_mat, balls.Equilibrated]:
         """Return what scales the columns to unit length, and the products of such columns."""
         size = len(self._varies)
-        penalised = self._gram + balls.diagonal([arb(self._of.alpha) / self._unit] * size)
+        penalised = self._gram + balls.diagonal([arb(float(self._of.alpha)) / self._unit] * size)
         scaling = balls.diagonal([1 / penalised[i, i].sqrt() for i in range(size)])
         rounding = max(self._of.n_rows, self._n_features) * float(np.finfo(np.float64).eps)
         return scaling, balls.judge_rank(scaling * penalised * scaling, rounding)

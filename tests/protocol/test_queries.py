@@ -70,7 +70,7 @@ def test_refuses_slots_that_do_not_belong_to_the_query():
         query_from_bytes(bytes(data), n_features=2)
 
 
-@pytest.mark.parametrize(("slots", "weight"), [(Slots.EXACT, 0), (Slots.EXACT_WEIGHTED, 70 + 33)])
+@pytest.mark.parametrize(("slots", "weight"), [(Slots.EXACT, 0), (Slots.EXACT_WEIGHTED, 130 + 41)])
 @pytest.mark.parametrize("n_clients", [3, 4, 100])
 def test_exact_slots_are_as_wide_as_products_need_and_no_wider(slots, weight, n_clients):
     layout = slots.layout(3070, n_clients)
@@ -82,7 +82,7 @@ def test_exact_slots_are_as_wide_as_products_need_and_no_wider(slots, weight, n_
     with pytest.raises(OverflowError):
         layout.encode_integers(edge + rows_of_each_client * 2**240 * 2**weight)
 
-    assert layout.n_slots == {Slots.EXACT: 6, Slots.EXACT_WEIGHTED: 5}[slots]
+    assert layout.n_slots == {Slots.EXACT: 6, Slots.EXACT_WEIGHTED: 4}[slots]
     assert (
         slots.layout(2046, n_clients).n_slots == {Slots.EXACT: 4, Slots.EXACT_WEIGHTED: 3}[slots]
     )

@@ -207,3 +207,25 @@ def test_clients_with_and_without_weights_go_together(cut):
 
     pooled = LinearRegression().fit(X, y, weights)
     np.testing.assert_allclose(est.coef_, pooled.coef_, rtol=1e-11)
+
+
+@pytest.mark.parametrize("factor", [1e-23, 1e-12, 1.0, 1e11])
+def test_a_common_factor_of_all_weights_costs_no_digit(factor):
+    generator = np.random.default_rng(11)
+    X, weights = generator.normal(size=(30, 2)), generator.uniform(0.5, 1, size=30)
+    y = generator.normal(size=30)
+
+    est = FederatedLinearRegression(solver="normal_equations", key_length=2048)
+    coef = est.fit(X, y, sample_weight=weights * factor).coef_
+
+    expected = est.fit(X, y, sample_weight=weights).coef_
+    np.testing.assert_allclose(coef, expected, rtol=1e-14)
+
+
+def test_weights_too_small_for_exact_products_are_an_error_with_the_remedy():
+    X, y = np.random.default_rng(12).normal(size=(2, 12))
+
+    est = FederatedLinearRegression(solver="normal_equations", key_length=2048)
+    text = r"sample weight with digits below 2\*\*-130; rescale X, y or sample_weight"
+    with pytest.raises(OverflowError, match=text):
+        est.fit(X[:, np.newaxis], y, sample_weight=np.full(12, 1e-30))
