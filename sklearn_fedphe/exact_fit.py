@@ -43,7 +43,7 @@ def exactly_fitted(
         "intercept_": float(solution.point[n_features:].sum()),
         "rank_": solution.rank,
     }
-    if len(solution.dependent):
+    if len(solution.dependent) and not estimator.alpha:
         _warn_dependent(names[solution.dependent].tolist(), solution.rank, n_features)
     problem = _why_no_inference(estimator, shards, solution)
     if problem or solution.inverse_products is None:
@@ -51,7 +51,7 @@ def exactly_fitted(
     dof = solution.n_rows - len(solution.point)
     covariance = solution.residual_ss / dof * solution.inverse_products
     summary = RegressionSummary(
-        names=(*names.tolist(), *["intercept"] * estimator.fit_intercept),
+        names=(*names.tolist(), *["intercept"] * bool(estimator.fit_intercept)),
         estimate=solution.point,
         covariance=covariance,
         residual_ss=solution.residual_ss,

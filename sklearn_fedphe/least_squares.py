@@ -215,12 +215,17 @@ class LeastSquares:
         return np.append(self.n_rows, products[np.triu_indices(len(products))])
 
     def _exact_blocks(self) -> Iterator[tuple[FloatArray, FloatArray | None]]:
-        """Blocks of the columns [X, y, 1], and their weights."""
+        """Blocks of the columns [X, y, 1] and their weights, less what has no weight."""
         n_rows = min(MAX_ROWS, max(1, _BLOCK_VALUES // (self.n_features + 2)))
         for i in range(0, len(self._y), n_rows):
-            y, weights = self._y[i : i + n_rows], self._sample_weight
-            own = None if weights is None else weights[i : i + n_rows]
-            yield np.column_stack([self._X[i : i + n_rows], y, np.ones(len(y))]), own
+            rows, weights = slice(i, i + n_rows), self._sample_weight
+            y = self._y[rows]
+            block = np.column_stack([self._X[rows], y, np.ones(len(y))])
+            if weights is None:
+                yield block, None
+            else:
+                counts = weights[rows] > 0
+                yield block[counts], weights[rows][counts]
 
     def _weight(self) -> float:
         return float(len(self._y) if self._sample_weight is None else self._sample_weight.sum())

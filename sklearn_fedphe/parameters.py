@@ -51,7 +51,11 @@ def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 
 def _check_real(name: str, value: Any, include_boundaries: str = "left") -> None:
     check_scalar(value, name, Real, min_val=0, include_boundaries=include_boundaries)
-    if not math.isfinite(value):
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:  # an integer past the range of floats
+        finite = False
+    if not finite:
         raise ValueError(f"{name}={value} is not finite; pass a finite number.")
 
 

@@ -111,9 +111,9 @@ def _objective(
     return FederatedLeastSquares(
         sums,
         n_features,
-        fit_intercept=estimator.fit_intercept,
+        fit_intercept=bool(estimator.fit_intercept),
         precondition=estimator.precondition,
-        alpha=estimator.alpha,
+        alpha=float(estimator.alpha),
         weighted=weighted,
     )
 

@@ -77,6 +77,37 @@ CERTIFIED = {
 }
 
 
+@pytest.mark.parametrize(
+    ("x", "y", "slope", "error", "deviation"),
+    [
+        (
+            np.arange(60.0, 71),
+            np.arange(130.0, 141),
+            2.07438016528926,
+            0.165289256198347e-01,
+            3.56753034006338,
+        ),
+        (
+            [4.0, 5.0, 6.0],
+            [3.0, 4.0, 4.0],
+            0.727272727272727,
+            0.420827318078432e-01,
+            0.369274472937998,
+        ),
+    ],
+    ids=["NoInt1", "NoInt2"],
+)
+def test_reaches_the_certified_values_without_intercept(x, y, slope, error, deviation):
+    rows = np.array_split(np.column_stack([x, y]), 3)
+    est = FederatedLinearRegression(
+        solver="normal_equations", fit_intercept=False, key_length=2048, min_rows=1
+    ).fit([(row[:, :1], row[:, 1]) for row in rows])
+
+    assert digits(est.coef_, [slope]) >= 13
+    assert digits(np.sqrt(est.covariance_[0]), [error]) >= 13
+    assert digits(np.sqrt(est.residual_variance_), deviation) >= 13
+
+
 def fit(X, y, cuts):
     order = np.random.default_rng(0).permutation(len(y))
     parts = np.split(order, (len(y) * np.array(cuts)).astype(int))

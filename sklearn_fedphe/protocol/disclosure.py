@@ -43,18 +43,19 @@ class DisclosureRules:
         Raises
         ------
         ValueError
-            With the client's label and the rule that its rows do not meet.
+            With the client's label and the rule that its rows do not meet; how many there
+            are it does not say.
         """
         if n_rows < self.min_rows:
             raise ValueError(
-                f"client {label!r} refuses to take part: it has {n_rows} rows, and "
+                f"client {label!r} refuses to take part: it has fewer rows than "
                 f"min_rows={self.min_rows}. Leave it out, or lower min_rows if that is agreed."
             )
         if n_rows < self.min_rows_per_parameter * self.n_parameters:
             raise ValueError(
-                f"client {label!r} refuses to take part: it has {n_rows} rows for "
-                f"{self.n_parameters} parameters, and min_rows_per_parameter="
-                f"{self.min_rows_per_parameter}. Use fewer features, leave it out, or lower "
+                f"client {label!r} refuses to take part: it has fewer rows for "
+                f"{self.n_parameters} parameters than min_rows_per_parameter="
+                f"{self.min_rows_per_parameter} asks for. Use fewer features, leave it out, or lower "
                 "min_rows_per_parameter if that is agreed."
             )
 
@@ -73,6 +74,6 @@ class DisclosureRules:
         """
         if n_rows < self.n_parameters:
             raise ValueError(
-                f"The federation refuses a model of {self.n_parameters} parameters on {n_rows} "
-                "rows in all: totals over so few would tell the rows. Use fewer features."
+                f"The federation refuses a model of {self.n_parameters} parameters on fewer rows "
+                "in all: totals over so few would tell the rows. Use fewer features."
             )

@@ -16,20 +16,23 @@ from flint import arb, arb_mat, ctx, fmpz
 
 from ..typing import FloatArray, IntegerArray
 
-_PRECISION = 512
-"""Bits. A matrix of full rank has a condition number below 2**105, being judged so against
-the rounding of float64; what 512 bits leave is far more than float64 holds."""
+PRECISIONS = (512, 4096)
+"""Bits. The first nearly always do; whatever they leave with less than `ENOUGH_BITS`, as a
+penalty of 1e-300 on dependent columns or a fit that is all but perfect, the second decide."""
+
+ENOUGH_BITS = 60
+"""More than float64 holds."""
 
 _LOCK = threading.RLock()
 """FLINT's precision is one for all threads."""
 
 
 @contextmanager
-def working_precision() -> Iterator[None]:
-    """Compute with many bits within the block."""
+def working_precision(bits: int) -> Iterator[None]:
+    """Compute with so many bits within the block."""
     with _LOCK:
         before = ctx.prec
-        ctx.prec = _PRECISION
+        ctx.prec = bits
         try:
             yield
         finally:
@@ -49,9 +52,24 @@ def diagonal(values: list[arb]) -> arb_mat:
     )
 
 
+class NotEnoughBitsError(ArithmeticError):
+    """A ball is too wide for a float; more bits would make it narrower."""
+
+
 def to_float(value: arb) -> float:
-    """Return the nearest float; 0.0 where the ball holds 0."""
-    return 0.0 if value.contains(0) else float(value)
+    """Return the nearest float.
+
+    Raises
+    ------
+    NotEnoughBitsError
+        If the ball is too wide to tell it. With the last of `PRECISIONS`, a ball about 0
+        is 0.
+    """
+    if value.contains(0) and (value.is_exact() or ctx.prec == PRECISIONS[-1]):
+        return 0.0
+    if value.rel_accuracy_bits() < ENOUGH_BITS:
+        raise NotEnoughBitsError(f"{ctx.prec} bits leave {value.rel_accuracy_bits()} of a result")
+    return float(value)
 
 
 def to_floats(values: arb_mat) -> FloatArray:
@@ -104,20 +122,25 @@ def judge_rank(matrix: arb_mat, rounding: float) -> Equilibrated:
     Equilibrated
     """
     size = matrix.nrows()
-    threshold = rounding**2 * float(np.linalg.eigvalsh(to_floats(matrix)).max(initial=0.0))
-    inverse = _inverse(matrix)
+    threshold = rounding**2 * float(np.linalg.eigvalsh(_midpoints(matrix)).max(initial=0.0))
+    inverse = inverse_of(matrix)
     # The small eigenvalues are the large ones of the inverse, which float64 gives well.
-    if inverse is not None and np.linalg.eigvalsh(to_floats(inverse)).max() < 1.0 / threshold:
+    if inverse is not None and np.linalg.eigvalsh(_midpoints(inverse)).max() < 1.0 / threshold:
         return Equilibrated(matrix, inverse, np.empty((size, 0)))
     # Moved off zero by far less than the threshold, a singular matrix has an inverse too.
     shift = threshold * 2.0**-20
     shifted = (matrix + diagonal([arb(shift)] * size)).inv()
-    values, vectors = np.linalg.eigh(to_floats(shifted))
+    values, vectors = np.linalg.eigh(_midpoints(shifted))
     return Equilibrated(matrix, None, vectors[:, values >= 1.0 / (threshold + shift)])
 
 
-def _inverse(matrix: arb_mat) -> arb_mat | None:
+def inverse_of(matrix: arb_mat) -> arb_mat | None:
+    """Return the inverse, None where the bits do not tell the matrix from a singular one."""
     try:
         return matrix.inv()
     except ZeroDivisionError:
         return None
+
+
+def _midpoints(values: arb_mat) -> FloatArray:
+    return np.array([[float(value.mid()) for value in row] for row in values.tolist()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +13,9 @@ from ..typing import FloatArray
 from . import balls
 from .base import NormalEquations, Objective, Solution
 
-_CONSTANT = 2**96
-"""A column whose mean square about its mean is less than this part of the mean's square is
-constant but for its rounding."""
+_CONSTANT = 2**104
+"""A column whose mean square about its mean is less than this part of the mean's square
+varies by no more than the last bit of its values: it is constant but for their rounding."""
 
 _TAKES_PART = 2.0**-26
 """A column takes part in a dependence if it has more than this part of it."""
@@ -35,7 +36,7 @@ class ExactSolution(Solution):
     rank : int
         Of the rows, centered if there is an intercept.
     dependent : ndarray of int of shape (n_dependent,)
-        Columns that the rows do not determine the coefficients of.
+        Columns that the rows alone do not determine the coefficients of.
     n_rows : int
         Number of rows.
     residual_ss, total_ss : float
@@ -59,12 +60,13 @@ class NormalEquationsSolver:
     Notes
     -----
     The products come as exact integers. They are centered as integers, equilibrated, and
-    inverted in ball arithmetic of 512 bits: what is rounded is the result. So the square of
-    X's condition number, for which normal equations are feared, costs nothing.
+    inverted in ball arithmetic of 512 bits, or more: what is rounded is the result. So the
+    square of X's condition number, for which normal equations are feared, costs nothing.
 
     *Rank* is judged on the singular values of the centered columns of unit length, against
     ``max(n_rows, n_features) * eps`` times the largest. What lies below is a dependence that
-    only rounding broke: the coefficients are then those of least norm in such columns.
+    only rounding broke: without a penalty the coefficients are then those of least norm in
+    such columns. With one, the minimum is determined all the same.
 
     *Rounds*: one.
 
@@ -91,7 +93,11 @@ class NormalEquationsSolver:
             Its minimum.
         """
         equations = objective.normal_equations()
-        with balls.working_precision():
+        *first, last = balls.PRECISIONS
+        for bits in first:
+            with suppress(balls.NotEnoughBitsError), balls.working_precision(bits):
+                return _System(equations).solution()
+        with balls.working_precision(last):
             return _System(equations).solution()
 
 
@@ -116,8 +122,13 @@ class _System:
         """Solve, and round to float64 once."""
         if not len(self._varies):
             return self._rounded(arb_mat(0, 1), arb(0), np.empty((0, 0)), None)
-        scaling, scaled = self._equilibrated()
-        coef = scaling * scaled.solve(scaling * self._right)
+        scaling = self._unit_lengths(self._gram)
+        rounding = max(self._of.n_rows, self._n_features) * float(np.finfo(np.float64).eps)
+        scaled = balls.judge_rank(scaling * self._gram * scaling, rounding)
+        if self._of.alpha:
+            coef = self._penalised()
+        else:
+            coef = scaling * scaled.solve(scaling * self._right)
         fitted = 2 * (coef.transpose() * self._right)[0, 0]
         explained = fitted - (coef.transpose() * self._gram * coef)[0, 0]
         inverse = None
@@ -125,13 +136,18 @@ class _System:
             inverse = self._inverse_products(scaling * scaled.inverse * scaling)
         return self._rounded(coef, explained, scaled.null_space, inverse)
 
-    def _equilibrated(self) -> tuple[arb_mat, balls.Equilibrated]:
-        """Return what scales the columns to unit length, and the products of such columns."""
-        size = len(self._varies)
-        penalised = self._gram + balls.diagonal([arb(float(self._of.alpha)) / self._unit] * size)
-        scaling = balls.diagonal([1 / penalised[i, i].sqrt() for i in range(size)])
-        rounding = max(self._of.n_rows, self._n_features) * float(np.finfo(np.float64).eps)
-        return scaling, balls.judge_rank(scaling * penalised * scaling, rounding)
+    def _penalised(self) -> arb_mat:
+        penalty = arb(float(self._of.alpha)) / self._unit
+        penalised = self._gram + balls.diagonal([penalty] * len(self._varies))
+        scaling = self._unit_lengths(penalised)
+        inverse = balls.inverse_of(scaling * penalised * scaling)
+        if inverse is None:
+            raise balls.NotEnoughBitsError(f"alpha={self._of.alpha} vanishes beside the columns")
+        return scaling * (inverse * (scaling * self._right))
+
+    def _unit_lengths(self, gram: arb_mat) -> arb_mat:
+        """Return what scales the columns to unit length."""
+        return balls.diagonal([1 / gram[i, i].sqrt() for i in range(len(self._varies))])
 
     def _rounded(
         self,

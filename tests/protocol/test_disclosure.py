@@ -36,7 +36,7 @@ def test_a_client_of_few_rows_refuses_before_anything_is_sent(solver):
     text, seen = fit([10, 2, 10], solver=solver)
 
     assert text == (
-        "client 'B' refuses to take part: it has 2 rows, and min_rows=3. Leave it out, or "
+        "client 'B' refuses to take part: it has fewer rows than min_rows=3. Leave it out, or "
         "lower min_rows if that is agreed."
     )
     assert not seen
@@ -46,7 +46,7 @@ def test_rows_of_no_weight_do_not_count():
     data = shards([10, 10, 10])
     data["C"] += (np.r_[np.zeros(8), 1, 1],)
 
-    with pytest.raises(ValueError, match=r"client 'C' refuses .* has 2 rows, and min_rows=3"):
+    with pytest.raises(ValueError, match=r"client 'C' refuses .* has fewer rows than min_rows=3"):
         FederatedLinearRegression(key_length=2048).fit(data)
 
 
@@ -54,8 +54,8 @@ def test_a_client_refuses_with_too_few_rows_for_the_parameters():
     text, seen = fit([9, 8, 10], min_rows_per_parameter=3)
 
     assert text == (
-        "client 'B' refuses to take part: it has 8 rows for 3 parameters, and "
-        "min_rows_per_parameter=3. Use fewer features, leave it out, or lower "
+        "client 'B' refuses to take part: it has fewer rows for 3 parameters than "
+        "min_rows_per_parameter=3 asks for. Use fewer features, leave it out, or lower "
         "min_rows_per_parameter if that is agreed."
     )
     assert not seen
@@ -69,7 +69,7 @@ def test_more_parameters_than_rows_are_refused_and_no_total_is_told(solver, prec
     text, seen = fit([3, 3, 4], 10, solver=solver, precondition=precondition)
 
     assert text == (
-        "The federation refuses a model of 11 parameters on 10 rows in all: totals over so few "
+        "The federation refuses a model of 11 parameters on fewer rows in all: totals over so few "
         "would tell the rows. Use fewer features."
     )
     assert KEY_HOLDER not in [m.sender for m in seen if m.kind == "total"]
@@ -95,7 +95,7 @@ def test_the_key_holder_counts_rows_before_it_tells_a_total(query):
     ring = form_ring(rows, 2048, rules=DisclosureRules(7))
     ask = ring.exact_sum if isinstance(query, GramQuery) else ring.sum
 
-    with pytest.raises(ValueError, match="a model of 7 parameters on 6 rows in all"):
+    with pytest.raises(ValueError, match="a model of 7 parameters on fewer rows in all"):
         ask(query)
 
 

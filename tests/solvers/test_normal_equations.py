@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.linalg import LinAlgWarning
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, Ridge
 
 from sklearn_fedphe import FederatedLinearRegression
 from sklearn_fedphe.least_squares import LeastSquares
@@ -46,7 +46,7 @@ DEPENDENT = {
     "a multiple": (lambda X: X[:, 2] / 3, {2, 4}),
     "a copy": (lambda X: X[:, 3], {3, 4}),
     "a constant": (lambda X: np.full(len(X), 0.1), {4}),
-    "rounding about a constant": (lambda X: 0.1 + 1e-17 * X[:, 0] + X[:, 0] * 2.0**-56, {4}),
+    "a constant but for its last bit": (lambda X: 0.1 + (X[:, 0] > 0) * 2.0**-56, {4}),
 }
 
 
@@ -93,14 +93,72 @@ def test_more_columns_than_rows_are_fitted_with_least_norm():
     np.testing.assert_allclose(solution.point[:20], least_norm(X, y, 7), rtol=1e-10)
 
 
-def test_a_penalty_makes_dependent_columns_independent():
-    X = np.random.default_rng(4).normal(size=(30, 3))
-    X[:, 2] = X[:, 0]
+@pytest.mark.parametrize("alpha", [1e-300, 1e-30, 1e-26, 1e-3])
+def test_a_penalty_determines_what_dependent_columns_do_not(alpha):
+    x = np.random.default_rng(4).normal(size=30)
 
-    solution = solve(X, X[:, 0] + 1.0, alpha=1e-3)
+    solution = solve(np.column_stack([x, 4 * x]), x + 1.0, alpha=alpha)
 
-    assert solution.rank == 3
-    np.testing.assert_allclose(solution.point[0], solution.point[2], rtol=1e-15)
+    assert solution.rank == 1
+    np.testing.assert_allclose(solution.point, [1 / 17, 4 / 17, 1.0], rtol=1e-3)
+    np.testing.assert_allclose(4 * solution.point[0], solution.point[1], rtol=1e-15)
+
+
+def test_a_penalised_fit_warns_of_no_dependence():
+    X = np.random.default_rng(4).normal(size=(30, 2))[:, [0, 1, 0]]
+
+    est = fit(X, X[:, 0], alpha=0.5)
+
+    assert est.rank_ == 2
+
+
+@pytest.mark.parametrize("alpha", [np.int64(2), np.float32(2), np.longdouble(2), True + 1])
+@pytest.mark.parametrize("fit_intercept", [np.True_, np.False_])
+def test_numbers_of_any_type_are_taken(alpha, fit_intercept):
+    X = np.random.default_rng(4).normal(size=(30, 2))
+
+    est = fit(X, X[:, 0], alpha=alpha, fit_intercept=fit_intercept)
+
+    expected = Ridge(alpha=2.0, fit_intercept=bool(fit_intercept)).fit(X, X[:, 0])
+    np.testing.assert_allclose(est.coef_, expected.coef_, rtol=1e-9, atol=1e-12)
+    unpenalised = fit(X, X[:, 1] ** 2, fit_intercept=fit_intercept)
+    assert ("intercept" in unpenalised.summary().names) == fit_intercept
+
+
+def test_digits_far_behind_a_mean_are_data():
+    X = (2.0**50 + np.arange(10))[:, np.newaxis]
+
+    assert fit(X, np.arange(10.0)).coef_ == [1.0]
+
+
+def test_a_fit_that_is_all_but_perfect_is_not_taken_for_perfect():
+    a, u = 2.0**-36, 2.0**-92
+    X = [[2**90, 2**90], [2**90, 2**90 * (1 + a)], [u, 0], [0, u], [u, u]]
+    y = [2**91, 2**91 + 2**90 * a, 1.5 * u, u, -u]
+
+    X, y = np.array(X, dtype=float), np.array(y, dtype=float)
+
+    solution = solve(X, y, fit_intercept=False)
+
+    with mpmath.workdps(300):
+        Z, target = mpmath.matrix(X.tolist()), mpmath.matrix(y.tolist())
+        residual = target - Z * mpmath.lu_solve(Z.T * Z, Z.T * target)
+        expected = float(mpmath.fsum(value**2 for value in residual))
+    assert expected > 0
+    np.testing.assert_allclose(solution.residual_ss, expected, rtol=1e-14)
+
+
+def test_rows_of_no_weight_may_hold_anything():
+    X = np.random.default_rng(4).normal(size=(30, 2))
+    y, weights = X.sum(axis=1) ** 2, np.ones(30)
+    weights[:3] = 0
+    expected = fit(X[3:], y[3:]).coef_
+    X[0], X[1], y[2] = 1e-300, 1e300, 1e308
+
+    est = FederatedLinearRegression(solver="normal_equations", key_length=2048)
+    est.fit(X, y, sample_weight=weights)
+
+    np.testing.assert_allclose(est.coef_, expected, rtol=1e-14)
 
 
 def test_nothing_that_varies_leaves_the_mean():
