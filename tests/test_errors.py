@@ -210,6 +210,7 @@ PARAMETERS = {
     "init": ("ones", ValueError, "init='ones' does not exist; choose one of: 'zeros', 'local'"),
     "alpha": (-1.0, ValueError, "alpha == -1.0, must be >= 0"),
     "alpha infinite": (np.inf, ValueError, "alpha=inf is not finite"),
+    "alpha past floats": (10**400, ValueError, "alpha=10{400} is not finite; pass a finite"),
     "alpha text": ("1", TypeError, "alpha must be an instance of"),
     "learning_rate": (0, ValueError, "learning_rate == 0, must be > 0"),
     "learning_rate NaN": (np.nan, ValueError, "learning_rate=nan is not finite"),
