@@ -48,8 +48,8 @@ class DisclosureRules:
         """
         if n_rows < self.min_rows:
             raise ValueError(
-                f"client {label!r} refuses to take part: it has fewer rows than "
-                f"min_rows={self.min_rows}. Leave it out, or lower min_rows if that is agreed."
+                f"client {label!r} refuses to take part: it has fewer rows than min_rows="
+                f"{self.min_rows}. Leave it out, or lower min_rows if that is agreed."
             )
         if n_rows < self.min_rows_per_parameter * self.n_parameters:
             raise ValueError(
@@ -74,6 +74,6 @@ class DisclosureRules:
         """
         if n_rows < self.n_parameters:
             raise ValueError(
-                f"The federation refuses a model of {self.n_parameters} parameters on fewer rows "
-                "in all: totals over so few would tell the rows. Use fewer features."
+                f"The federation refuses a model of {self.n_parameters} parameters on fewer "
+                "rows in all: totals over so few would tell the rows. Use fewer features."
             )
