@@ -55,8 +55,8 @@ class DisclosureRules:
             raise ValueError(
                 f"client {label!r} refuses to take part: it has fewer rows for "
                 f"{self.n_parameters} parameters than min_rows_per_parameter="
-                f"{self.min_rows_per_parameter} asks for. Use fewer features, leave it out, or lower "
-                "min_rows_per_parameter if that is agreed."
+                f"{self.min_rows_per_parameter} asks for. Use fewer features, leave it out, or "
+                "lower min_rows_per_parameter if that is agreed."
             )
 
     def check_federation(self, n_rows: int) -> None:
