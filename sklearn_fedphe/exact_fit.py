@@ -96,5 +96,5 @@ def _warn_dependent(names: list[str], rank: int, n_features: int) -> None:
         f"is {rank} of {n_features}. Predictions on such rows are determined, and of the "
         "coefficients those of least norm in standardised columns were taken.",
         LinAlgWarning,
-        stacklevel=5,
+        stacklevel=6,
     )

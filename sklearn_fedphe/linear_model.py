@@ -10,22 +10,22 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .callbacks import CallbackSupport, FitTask, with_callbacks
 from .inference import RegressionSummary
 from .parameters import check_parameters
 from .shards import (
-    Shards,
-    check_shards,
+    check_data,
     check_table,
-    cut_by_client,
-    cut_in_blocks,
     is_shards,
     labelled,
     naming,
+    refuse_beside_shards,
+    set_fitted,
 )
 from .training import train
 
 
-class FederatedLinearRegression(RegressorMixin, BaseEstimator):
+class FederatedLinearRegression(CallbackSupport, RegressorMixin, BaseEstimator):
     """Linear regression over rows of several owners that stay with their owners.
 
     Minimises ``sum(sample_weight * (y - X @ coef - intercept)**2) + alpha * |coef|**2``
@@ -83,7 +83,8 @@ default="gradient_descent"
         128 ciphertexts or more, of some 40 numbers each: on two cores 1.8 times as fast,
         once they have started; of fewer, 64 would still gain and 16 lose.
     verbose : int, default=0
-        If positive, print a line an iteration.
+        If positive, print a line an iteration: the gradient's norm, the bytes that clients
+        sent in running sums, the seconds it took.
 
     Attributes
     ----------
@@ -104,6 +105,9 @@ default="gradient_descent"
         Iterations made: gradients, Hessian products or exact products summed.
     n_rounds_ : int
         Secure sums made, those that prepare and conclude included.
+    gradient_norms_ : ndarray of shape (n_iterations,)
+        Norm of the gradient at each iteration, with `precondition` in standardised
+        features; not with "normal_equations". Of "conjugate_gradient", after each product.
     clients_ : ndarray of shape (n_clients,)
         Labels of the clients.
     n_clients_ : int
@@ -135,6 +139,11 @@ default="gradient_descent"
     Where the rows do not determine the coefficients, those of least norm are found: in
     standardised features, or without `precondition` in the user's units, where the
     intercept counts as a coefficient of its own.
+
+    From scikit-learn 1.9 on, ``set_callbacks`` takes its callbacks. Each iteration is a task,
+    and one whose end a callback answers with True is the last. They are given the model so
+    far, but with ``init="local"``, and "normal_equations" only when it is fitted. They are
+    given no rows: `ScoringMonitor`, which scores those of the training, finds none.
 
     Features and target between 1e-30 and 1e30 in size are carried without loss.
 
@@ -186,6 +195,7 @@ default="gradient_descent"
         self.n_jobs = n_jobs
         self.verbose = verbose
 
+    @with_callbacks
     def fit(
         self,
         X: Any,
@@ -222,9 +232,11 @@ default="gradient_descent"
             If a value does not fit the slot it would travel in.
         """
         check_parameters(self)
-        shards = self._check_data(X, y, clients, sample_weight)
+        shards = check_data(self, X, y, clients, sample_weight)
         simulated = clients is None and not is_shards(X)
-        self._set_fitted(shards, train(self, shards, simulated=simulated))
+        task = FitTask(self)
+        set_fitted(self, shards, train(self, shards, task, simulated=simulated))
+        task.end()
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -266,7 +278,7 @@ default="gradient_descent"
         """
         if not is_shards(X):
             return float(super().score(X, y, sample_weight))
-        _refuse_beside_shards(y=y, sample_weight=sample_weight)
+        refuse_beside_shards(y=y, sample_weight=sample_weight)
         y_true, y_pred, weights = [], [], []
         for label, given in labelled(X).items():
             with naming(label):
@@ -306,36 +318,3 @@ default="gradient_descent"
                 f"summary() is for classical least squares, and this fit has {summary}."
             )
         return summary
-
-    def _check_data(self, X: Any, y: Any, clients: Any, sample_weight: Any) -> Shards:
-        if is_shards(X):
-            _refuse_beside_shards(y=y, clients=clients, sample_weight=sample_weight)
-            return check_shards(self, X)
-        if clients is not None:
-            return cut_by_client(self, X, y, clients, sample_weight)
-        return cut_in_blocks(self, X, y, self.n_clients, sample_weight)
-
-    def _set_fitted(self, shards: Shards, fitted: dict[str, Any]) -> None:
-        """Replace the fitted attributes of an earlier fit by those of this one."""
-        first = next(iter(shards.values()))
-        # Numbers of one type only, for NumPy would round integers beside floats.
-        of_one_type = len({type(label) for label in shards}) == 1
-        fitted |= {
-            "clients_": np.array(list(shards), dtype=None if of_one_type else object),
-            "n_clients_": len(shards),
-            "n_features_in_": first.X.shape[1],
-        }
-        if first.feature_names is not None:
-            fitted["feature_names_in_"] = first.feature_names
-        for name in [name for name in vars(self) if name.endswith("_")]:
-            delattr(self, name)
-        self.__dict__.update(fitted)
-
-
-def _refuse_beside_shards(**others: object) -> None:
-    given = [name for name, value in others.items() if value is not None]
-    if given:
-        raise ValueError(
-            f"{' and '.join(given)} came beside shards, which hold all there is to say: pass "
-            "(X, y) or (X, y, sample_weight) for each client, and nothing else."
-        )

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .callbacks import FitTask
 from .exact_fit import exactly_fitted
 from .least_squares import LeastSquares
+from .progress import ModelAt, Progress
 from .protocol import DisclosureRules, FederatedLeastSquares, OwnSum, RingSum, form_ring
 from .solvers import (
+    NOBODY,
     ConjugateGradient,
     ExactSolution,
     GradientDescent,
     NormalEquationsSolver,
     Solution,
+    Watch,
 )
+from .typing import FloatArray
 
 if TYPE_CHECKING:
     from .linear_model import FederatedLinearRegression
@@ -26,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def train(
-    estimator: FederatedLinearRegression, shards: Shards, *, simulated: bool
+    estimator: FederatedLinearRegression, shards: Shards, task: FitTask, *, simulated: bool
 ) -> dict[str, Any]:
     """Form a ring of clients with these shards and fit one model over it.
 
@@ -35,6 +40,8 @@ def train(
     estimator : FederatedLinearRegression
         Its parameters, checked.
     shards : dict from label to Shard
+    task : FitTask
+        Hears of every round.
     simulated : bool
         Whether the shards are blocks of one table, which nobody has reason to refuse.
 
@@ -58,23 +65,50 @@ def train(
     ring = form_ring(rows, estimator.key_length, estimator.n_jobs, rules)
     weighted = any(shard.sample_weight is not None for shard in shards.values())
     objective = _objective(estimator, ring, n_features, weighted=weighted)
-    solution = _solver(estimator, _print if estimator.verbose else None).minimize(objective)
+    if estimator.solver != "normal_equations":
+        objective.prepare()  # or the first round would be charged with it
+    progress = Progress(estimator, task, ring, _model_at(estimator, shards, objective))
+    solution = _solver(estimator, progress).minimize(objective)
     if isinstance(solution, ExactSolution):
         fitted = exactly_fitted(estimator, shards, solution)
     else:
-        fitted = _iteratively_fitted(estimator, objective, solution)
+        fitted = _iteratively_fitted(estimator, objective, solution, progress)
     if estimator.init == "local":
         fitted |= _each_its_own(fitted, list(rows.values()), objective)
     return fitted | {"n_iter_": solution.n_iter, "n_rounds_": ring.n_rounds}
 
 
 def _iteratively_fitted(
-    estimator: FederatedLinearRegression, objective: FederatedLeastSquares, solution: Solution
+    estimator: FederatedLinearRegression,
+    objective: FederatedLeastSquares,
+    solution: Solution,
+    progress: Progress,
 ) -> dict[str, Any]:
-    if not solution.converged and estimator.tol is not None:
+    if not (solution.converged or progress.stopped or estimator.tol is None):
         _warn_not_converged(estimator)
     coef, intercept = objective.to_raw(solution.point)
-    return {"coef_": coef, "intercept_": intercept}
+    norms = np.array(progress.gradient_norms)
+    return {"coef_": coef, "intercept_": intercept, "gradient_norms_": norms}
+
+
+def _model_at(
+    estimator: FederatedLinearRegression, shards: Shards, objective: FederatedLeastSquares
+) -> ModelAt | None:
+    if estimator.init == "local":  # the mean of the clients' models is asked for last
+        return None
+    first = next(iter(shards.values()))
+
+    def model(point: FloatArray, n_iter: int) -> dict[str, Any]:
+        coef, intercept = objective.to_raw(point)
+        return {
+            "coef_": coef,
+            "intercept_": intercept,
+            "n_iter_": n_iter,
+            "n_features_in_": first.X.shape[1],
+            "feature_names_in_": first.feature_names,  # None hides those of an earlier fit
+        }
+
+    return model
 
 
 def _each_its_own(
@@ -92,13 +126,13 @@ def _each_its_own(
 
 
 def _solver(
-    estimator: FederatedLinearRegression, report: Callable[[int, float], None] | None = None
+    estimator: FederatedLinearRegression, watch: Watch = NOBODY
 ) -> GradientDescent | ConjugateGradient | NormalEquationsSolver:
     if estimator.solver == "normal_equations":
-        return NormalEquationsSolver()
+        return NormalEquationsSolver(watch)
     if estimator.solver == "conjugate_gradient":
-        return ConjugateGradient(estimator.max_iter, estimator.tol, report)
-    return GradientDescent(estimator.learning_rate, estimator.max_iter, estimator.tol, report)
+        return ConjugateGradient(estimator.max_iter, estimator.tol, watch)
+    return GradientDescent(estimator.learning_rate, estimator.max_iter, estimator.tol, watch)
 
 
 def _objective(
@@ -141,9 +175,5 @@ def _warn_not_converged(estimator: FederatedLinearRegression) -> None:
         f"{estimator.solver} did not reach tol={estimator.tol} in max_iter={estimator.max_iter} "
         f"iterations. Increase max_iter{remedy}.",
         ConvergenceWarning,
-        stacklevel=5,
+        stacklevel=6,
     )
-
-
-def _print(iteration: int, norm: float) -> None:
-    print(f"[FederatedLinearRegression] iteration {iteration}: gradient norm {norm:.3e}")

@@ -45,3 +45,24 @@ def cut():
         return [tuple(array[start:stop] for array in arrays) for start, stop in pairwise(edges)]
 
     return cut
+
+
+@pytest.fixture
+def watcher():
+    """Who notes what a solver tells, and may ask it to stop after so many rounds."""
+
+    class Watcher:
+        stop_after = None
+
+        def __init__(self):
+            self.begun, self.norms, self.points = 0, [], []
+
+        def begin_round(self):
+            self.begun += 1
+
+        def end_round(self, gradient_norm=None, point=None):
+            self.norms.append(gradient_norm)
+            self.points.append(point)
+            return self.begun == self.stop_after
+
+    return Watcher()

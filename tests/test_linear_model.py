@@ -1,5 +1,6 @@
 """The federated fit against the pooled one of independent libraries, on several data."""
 
+import re
 import tracemalloc
 
 import mpmath
@@ -257,12 +258,50 @@ def test_n_jobs_does_not_change_the_result(diabetes, monkeypatch, n_jobs):
     assert est.n_rounds_ == one.n_rounds_
 
 
-def test_verbose_prints_a_line_an_iteration(diabetes, cut, capsys):
-    federated = fit(cut(UNEVEN[3], *diabetes), verbose=1)
+@pytest.mark.parametrize("precondition", [True, False])
+@pytest.mark.parametrize("solver", ["gradient_descent", "conjugate_gradient"])
+def test_verbose_prints_a_line_an_iteration(diabetes, cut, capsys, solver, precondition):
+    federated = fit(
+        cut(UNEVEN[3], *diabetes),
+        solver=solver,
+        precondition=precondition,
+        learning_rate=0.2 if solver == "gradient_descent" else "auto",
+        max_iter=4,
+        tol=None,
+        verbose=1,
+    )
 
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == federated.n_iter_
-    assert lines[2].startswith("[FederatedLinearRegression] iteration 3: gradient norm ")
+    # 11 numbers, 31 slots of 64 bits or 15 of 128 in 2048 bits, from each of three clients.
+    travelled = 3 * (25 + 512)
+    for i, (line, norm) in enumerate(zip(lines, federated.gradient_norms_, strict=True), 1):
+        start = f"[FederatedLinearRegression] iteration {i}: gradient norm {norm:.3e}, "
+        assert re.fullmatch(re.escape(f"{start}{travelled} bytes, ") + r"\d+\.\d{3} s", line)
+
+
+def test_verbose_prints_one_line_of_the_exact_solver(diabetes, cut, capsys):
+    fit(cut(UNEVEN[3], *diabetes), solver="normal_equations", verbose=1)
+
+    travelled = 3 * (25 + 20 * 512)  # 79 numbers, 4 a ciphertext
+    line = rf"\[FederatedLinearRegression\] iteration 1: {travelled} bytes, \d+\.\d{{3}} s\n"
+    assert re.fullmatch(line, capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("solver", ["gradient_descent", "conjugate_gradient"])
+def test_norms_are_those_of_the_gradient_in_standardised_features(
+    diabetes, cut, solver, fit_intercept
+):
+    X, y = diabetes
+    federated = fit(cut(UNEVEN[3], X, y), solver=solver, fit_intercept=fit_intercept)
+
+    norms = federated.gradient_norms_
+    Z = X / np.sqrt(np.mean(X**2, axis=0))  # these columns have mean 0
+    t = y - y.mean() if fit_intercept else y
+    at_zero = np.linalg.norm(Z.T @ t / len(t)) / np.sqrt(np.mean(t**2))
+    assert norms[0] == pytest.approx(at_zero, rel=1e-9)
+    assert norms.shape == (federated.n_iter_,)
+    assert norms.min() <= 1e-6 * norms[0]
 
 
 def test_local_start_is_the_protocol_of_the_study(diabetes, cut):

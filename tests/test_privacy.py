@@ -312,6 +312,8 @@ def test_nothing_secret_is_reachable_from_a_fitted_estimator(shards, parameters)
         expected |= {"client_coef_", "client_intercept_"}
     if est.solver == "normal_equations":
         expected |= {"rank_", "covariance_", "residual_variance_", "dof_", "_summary_"}
+    else:
+        expected |= {"gradient_norms_"}
     assert fitted == expected
 
     numbers = {node for node in reachable(est) if isinstance(node, (int, float))}
@@ -323,6 +325,8 @@ def test_nothing_secret_is_reachable_from_a_fitted_estimator(shards, parameters)
         summary = est.summary()
         allowed |= {*est.covariance_.ravel(), est.residual_variance_, est.dof_}
         allowed |= {summary.residual_ss, summary.total_ss, summary.n_rows}
+    else:
+        allowed |= {*est.gradient_norms_}
     assert numbers <= allowed
     assert all(
         type(node).__module__ in {"builtins", "numpy"} | OWN_TYPES for node in reachable(est)

@@ -92,6 +92,10 @@ class FederatedLeastSquares:
             self._sums, self._n_features, fit_intercept=self._fit_intercept, alpha=self._alpha
         )
 
+    def prepare(self) -> None:
+        """Make now the sums that precede the first gradient, and not when it is asked for."""
+        _ = self._coordinates
+
     @property
     def resolution(self) -> float:
         """Gradient norm that the rounding of all clients' answers can amount to."""

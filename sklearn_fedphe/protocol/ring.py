@@ -70,6 +70,8 @@ class RingSum:
         Number of columns, the same for all clients.
     n_rounds : int
         Secure sums made.
+    running_sum_bytes : int
+        Bytes of the running sums that travelled.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class RingSum:
         self.key_holder = key_holder
         self.n_features = key_holder.n_features
         self.n_rounds = 0
+        self.running_sum_bytes = 0
         self._observer = observer
         self._n_jobs = n_jobs
 
@@ -142,6 +145,7 @@ class RingSum:
         running = b""
         for client, own, receiver in zip(self.clients, answers, receivers, strict=True):
             running = client.add_to(running, own)
+            self.running_sum_bytes += len(running)
             self._show(client.label, receiver, "running sum", running)
         total = self.key_holder.open_total(running, question)
         for client in self.clients:

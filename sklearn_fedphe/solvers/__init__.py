@@ -4,10 +4,12 @@ from .base import NormalEquations, Objective, Solution
 from .conjugate_gradient import ConjugateGradient
 from .gradient_descent import GradientDescent
 from .normal_equations import ExactSolution, NormalEquationsSolver
+from .watch import NOBODY, Watch
 
 SOLVERS = ("gradient_descent", "conjugate_gradient", "normal_equations")
 
 __all__ = [
+    "NOBODY",
     "SOLVERS",
     "ConjugateGradient",
     "ExactSolution",
@@ -16,4 +18,5 @@ __all__ = [
     "NormalEquationsSolver",
     "Objective",
     "Solution",
+    "Watch",
 ]

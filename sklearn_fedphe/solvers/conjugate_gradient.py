@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..typing import FloatArray
 from .base import Objective, Solution
+from .watch import NOBODY, Watch
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class ConjugateGradient:
         Stop once the gradient's norm is at most `tol` times that of the first one, or at
         most the objective's resolution. None: go on until `max_iter`, or until there is no
         direction left to go in.
-    report : callable, default=None
-        Called as ``report(iteration, gradient_norm)`` for each gradient.
+    watch : Watch, default=NOBODY
+        Hears of every round, and may stop.
 
     Notes
     -----
@@ -49,7 +49,7 @@ class ConjugateGradient:
 
     max_iter: int
     tol: float | None
-    report: Callable[[int, float], None] | None = None
+    watch: Watch = NOBODY
 
     def minimize(self, objective: Objective) -> Solution:
         """Minimise a function from the origin.
@@ -65,16 +65,19 @@ class ConjugateGradient:
             Where the iterations ended.
         """
         point = np.zeros(objective.n_unknowns)
+        self.watch.begin_round()
         residual = -objective.gradient(point)
         direction = residual
         norms = [float(np.linalg.norm(residual))]
         basis: list[FloatArray] = []
-        self._report(norms)
-        while not self._is_met(norms, objective) and len(norms) < self.max_iter:
+        stop = self.watch.end_round(norms[-1], point)
+        while not (stop or self._is_met(norms, objective) or len(norms) == self.max_iter):
+            self.watch.begin_round()
             product = objective.hessian_product(direction)
             curvature = float(direction @ product)
             if curvature <= 0 or not norms[-1]:
                 # Rounding is all that is left of a direction that the rows say nothing of.
+                self.watch.end_round(norms[-1], point)
                 return Solution(point, len(norms) + 1, converged=True)
             step = norms[-1] ** 2 / curvature
             point = point + step * direction
@@ -82,17 +85,13 @@ class ConjugateGradient:
             residual = _orthogonalised(residual - step * product, basis)
             norms.append(float(np.linalg.norm(residual)))
             direction = residual + (norms[-1] / norms[-2]) ** 2 * direction
-            self._report(norms)
+            stop = self.watch.end_round(norms[-1], point)
         return Solution(point, len(norms), self._is_met(norms, objective))
 
     def _is_met(self, norms: list[float], objective: Objective) -> bool:
         tol = 0.0 if self.tol is None else self.tol
         floor = 0.0 if self.tol is None else objective.resolution
         return norms[-1] <= max(tol * norms[0], floor)
-
-    def _report(self, norms: list[float]) -> None:
-        if self.report is not None:
-            self.report(len(norms), norms[-1])
 
 
 def _orthogonalised(vector: FloatArray, basis: list[FloatArray]) -> FloatArray:

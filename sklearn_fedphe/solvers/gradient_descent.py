@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +12,7 @@ from ..typing import FloatArray
 from .base import Objective, Solution
 from .extrapolation import extrapolate
 from .steps import BarzilaiBorwein, FixedStep
+from .watch import NOBODY, Watch
 
 _HUGE = 1e150
 """A point beyond is on its way out of float64's range."""
@@ -40,8 +40,8 @@ class GradientDescent:
         Stop once the gradient's norm is at most `tol` times that of the first one - for
         "auto", after two more extrapolations - or at most the objective's resolution.
         None: make exactly `max_iter` steps.
-    report : callable, default=None
-        Called as ``report(iteration, gradient_norm)`` for each gradient.
+    watch : Watch, default=NOBODY
+        Hears of every round, and may stop.
 
     Notes
     -----
@@ -65,7 +65,7 @@ class GradientDescent:
     learning_rate: float | Literal["auto"]
     max_iter: int
     tol: float | None
-    report: Callable[[int, float], None] | None = None
+    watch: Watch = NOBODY
 
     def minimize(self, objective: Objective) -> Solution:
         """Minimise a function from the origin.
@@ -104,18 +104,21 @@ class _Descent:
         auto, last_iter = self._solver.learning_rate == "auto", self._solver.max_iter
         step = self._step()
         point = np.zeros(self._objective.n_unknowns)
-        converged = False
-        while self._n_iter < last_iter:
+        converged = stop = False
+        while not stop and self._n_iter < last_iter:
+            self._solver.watch.begin_round()
             norm = self._look(point)
             if not converged and self._meets_tolerance(norm):
                 converged = True
                 last_iter = min(last_iter, self._end_of_finish())
-            if converged and (not auto or norm <= self._objective.resolution):
-                break
-            self._check_divergence(norm)
-            point = self._next(point, step)
-        # With steps of varying length norms go up and down: the last is not the best.
-        return Solution(self._best[1] if auto else point, self._n_iter, converged)
+            done = converged and (not auto or norm <= self._objective.resolution)
+            if not done:
+                self._check_divergence(norm)
+                point = self._next(point, step)
+            # With steps of varying length norms go up and down: the last is not the best.
+            end = self._best[1] if auto else point
+            stop = self._solver.watch.end_round(norm, end) or done
+        return Solution(end, self._n_iter, converged)
 
     def _meets_tolerance(self, norm: float) -> bool:
         tol = self._solver.tol
@@ -166,8 +169,6 @@ class _Descent:
             self._best = norm, point
         self._points.append(point)
         self._gradients.append(gradient)
-        if self._solver.report is not None:
-            self._solver.report(self._n_iter, norm)
         return norm
 
     def _step(self) -> FixedStep | BarzilaiBorwein:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..typing import FloatArray
 from . import balls
 from .base import NormalEquations, Objective, Solution
+from .watch import NOBODY, Watch
 
 _CONSTANT = 2**104
 """A column whose mean square about its mean is less than this part of the mean's square
@@ -57,6 +58,11 @@ class ExactSolution(Solution):
 class NormalEquationsSolver:
     """Solve ``X.T @ X @ coef = X.T @ y`` on exact products, once.
 
+    Parameters
+    ----------
+    watch : Watch, default=NOBODY
+        Hears of the round.
+
     Notes
     -----
     The products come as exact integers. They are centered as integers, equilibrated, and
@@ -79,6 +85,8 @@ class NormalEquationsSolver:
     are stopped before n_features + 1 rounds.
     """
 
+    watch: Watch = NOBODY
+
     def minimize(self, objective: Objective) -> ExactSolution:
         """Minimise a function.
 
@@ -92,7 +100,9 @@ class NormalEquationsSolver:
         ExactSolution
             Its minimum.
         """
+        self.watch.begin_round()
         equations = objective.normal_equations()
+        self.watch.end_round()
         *first, last = balls.PRECISIONS
         for bits in first:
             with suppress(balls.NotEnoughBitsError), balls.working_precision(bits):

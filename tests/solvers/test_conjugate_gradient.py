@@ -57,15 +57,35 @@ def test_ill_conditioned_problems_take_no_more_products_than_unknowns():
 
 
 def test_stops_at_max_iter_and_says_that_it_did_not_converge():
-    seen = []
-
-    solution = ConjugateGradient(3, 1e-9, lambda *args: seen.append(args)).minimize(
-        Quadratic(np.arange(1.0, 9.0))
-    )
+    solution = ConjugateGradient(3, 1e-9).minimize(Quadratic(np.arange(1.0, 9.0)))
 
     assert solution.n_iter == 3
     assert not solution.converged
-    assert [iteration for iteration, _ in seen] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("eigenvalues", [np.arange(1.0, 9.0), [0, 0, 0.5, 1]])
+def test_is_watched_at_every_round(watcher, eigenvalues):
+    objective = Quadratic(eigenvalues)
+
+    solution = ConjugateGradient(100, None, watcher).minimize(objective)
+
+    assert watcher.begun == len(watcher.norms) == solution.n_iter
+    np.testing.assert_array_equal(watcher.points[-1], solution.point)
+    for norm, point in zip(watcher.norms, watcher.points, strict=True):
+        residual = objective.hessian @ (point - objective.minimum)
+        assert norm == pytest.approx(np.linalg.norm(residual), abs=1e-12)
+
+
+def test_stops_where_who_watches_asks_for_it(watcher):
+    watcher.stop_after = 4
+
+    solution = ConjugateGradient(100, 1e-9, watcher).minimize(Quadratic(np.arange(1.0, 9.0)))
+
+    assert solution.n_iter == 4
+    np.testing.assert_array_equal(
+        solution.point,
+        ConjugateGradient(4, 1e-9).minimize(Quadratic(np.arange(1.0, 9.0))).point,
+    )
 
 
 def test_nothing_is_asked_at_a_minimum():

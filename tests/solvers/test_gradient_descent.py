@@ -259,12 +259,30 @@ def test_does_not_blame_the_learning_rate_for_a_start_out_of_range():
         GradientDescent(0.1, 10, None).minimize(objective)
 
 
-def test_reports_every_iteration():
-    reported = []
+@pytest.mark.parametrize("learning_rate", ["auto", 0.3])
+@pytest.mark.parametrize("tol", [1e-6, None])
+def test_is_watched_at_every_round(watcher, learning_rate, tol):
+    objective = Quadratic([1.0, 2.0])
 
-    solution = GradientDescent(
-        "auto", 100, 1e-6, lambda iteration, norm: reported.append((iteration, norm))
-    ).minimize(Quadratic([1.0, 2.0]))
+    solution = GradientDescent(learning_rate, 40, tol, watcher).minimize(objective)
 
-    assert [iteration for iteration, _ in reported] == list(range(1, solution.n_iter + 1))
-    assert reported[-1][1] <= 1e-6 * reported[0][1]
+    assert watcher.begun == len(watcher.norms) == solution.n_iter
+    np.testing.assert_array_equal(watcher.points[-1], solution.point)
+    assert watcher.norms == [
+        np.linalg.norm(objective.hessian @ (point - objective.minimum))
+        for point in objective.points
+    ]
+
+
+@pytest.mark.parametrize("learning_rate", ["auto", 0.3])
+@pytest.mark.parametrize("n_iter", [1, 3, 6])
+def test_stops_where_who_watches_asks_for_it(watcher, learning_rate, n_iter):
+    watcher.stop_after = n_iter
+    spread = np.logspace(-3, 0, 12)
+
+    solution = GradientDescent(learning_rate, 40, 1e-12, watcher).minimize(Quadratic(spread))
+
+    assert solution.n_iter == n_iter
+    assert not solution.converged
+    short = GradientDescent(learning_rate, n_iter, None).minimize(Quadratic(spread))
+    np.testing.assert_array_equal(solution.point, short.point)
