@@ -1,7 +1,18 @@
 """Linear regression over several owners' rows, none of which leaves its owner."""
 
+from .evaluation import evaluate, own_scores
 from .linear_model import FederatedLinearRegression
+from .preprocessing import FederatedStandardScaler
+from .tables import split_shards, stack_shards
 
 __version__ = "0.1.0"
 
-__all__ = ["FederatedLinearRegression", "__version__"]
+__all__ = [
+    "FederatedLinearRegression",
+    "FederatedStandardScaler",
+    "__version__",
+    "evaluate",
+    "own_scores",
+    "split_shards",
+    "stack_shards",
+]

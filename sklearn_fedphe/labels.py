@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -46,6 +47,13 @@ def check_kinds(labels: Iterable[object]) -> None:
             "Labels of clients are all strings or all numbers, and none is missing or NaN; got "
             f"{got}. Turn labels of other kinds into strings."
         )
+
+
+def one_array(labels: list[Hashable]) -> NDArray[Any]:
+    """Return labels as an array of NumPy's own type where that holds them as they are."""
+    # It rounds integers beside floats, and cuts zeros off the ends of strings.
+    plain = np.array(labels)
+    return plain if plain.tolist() == labels else np.array(labels, dtype=object)
 
 
 def _kind_of_label(label: object) -> str | None:

@@ -1,4 +1,4 @@
-"""Checks of the estimator's parameters, before anything else is done."""
+"""Checks of the estimators' parameters, before anything else is done."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from .solvers import SOLVERS
 
 if TYPE_CHECKING:
     from .linear_model import FederatedLinearRegression
+    from .preprocessing import FederatedStandardScaler
 
 INITS = ("zeros", "local")
 
@@ -28,19 +29,44 @@ def check_parameters(estimator: FederatedLinearRegression) -> None:
     """
     _check_choice("solver", estimator.solver, SOLVERS)
     _check_choice("init", estimator.init, INITS)
-    for name in ("fit_intercept", "precondition"):
-        check_scalar(getattr(estimator, name), name, (bool, np.bool_))
-    for name, least in (("max_iter", 1), ("n_clients", 1), ("min_rows", 1), ("verbose", 0)):
-        check_scalar(getattr(estimator, name), name, Integral, min_val=least)
+    _check_flags(estimator, "fit_intercept", "precondition")
+    _check_integers(estimator, max_iter=1, verbose=0)
     _check_real("alpha", estimator.alpha)
     _check_real("min_rows_per_parameter", estimator.min_rows_per_parameter)
     if estimator.tol is not None:
         _check_real("tol", estimator.tol)
     _check_learning_rate(estimator.learning_rate)
-    _check_key_length(estimator.key_length)
-    _check_n_jobs(estimator.n_jobs)
+    _check_federation(estimator)
     if estimator.init == "local":
         _check_local(estimator)
+
+
+def check_scaler_parameters(scaler: FederatedStandardScaler) -> None:
+    """Check every parameter.
+
+    Raises
+    ------
+    TypeError, ValueError
+        With the parameter's name, what came, and what would do.
+    """
+    _check_flags(scaler, "with_mean", "with_std")
+    _check_federation(scaler)
+
+
+def _check_federation(estimator: FederatedLinearRegression | FederatedStandardScaler) -> None:
+    _check_integers(estimator, n_clients=1, min_rows=1)
+    _check_key_length(estimator.key_length)
+    _check_n_jobs(estimator.n_jobs)
+
+
+def _check_flags(estimator: object, *names: str) -> None:
+    for name in names:
+        check_scalar(getattr(estimator, name), name, (bool, np.bool_))
+
+
+def _check_integers(estimator: object, **least: int) -> None:
+    for name, min_val in least.items():
+        check_scalar(getattr(estimator, name), name, Integral, min_val=min_val)
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

@@ -13,9 +13,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
-from .labels import check_kinds, check_labels
+from .labels import check_kinds, check_labels, one_array
 from .protocol import MIN_CLIENTS
 from .typing import FloatArray
 
@@ -71,6 +72,28 @@ def labelled(shards: Any) -> dict[Hashable, tuple[Any, ...]]:
     return by_label
 
 
+def check_data(
+    estimator: BaseEstimator, X: Any, y: Any, clients: Any, sample_weight: Any
+) -> Shards:
+    """Check what came to `fit`, in whichever form."""
+    if is_shards(X):
+        refuse_beside_shards(y=y, clients=clients, sample_weight=sample_weight)
+        return check_shards(estimator, X)
+    if clients is not None:
+        return cut_by_client(estimator, X, y, clients, sample_weight)
+    return cut_in_blocks(estimator, X, y, estimator.n_clients, sample_weight)
+
+
+def refuse_beside_shards(**others: object) -> None:
+    """Refuse what shards hold already."""
+    given = [name for name, value in others.items() if value is not None]
+    if given:
+        raise ValueError(
+            f"{' and '.join(given)} came beside shards, which hold all there is to say: pass "
+            "(X, y) or (X, y, sample_weight) for each client, and nothing else."
+        )
+
+
 def check_shards(estimator: BaseEstimator, shards: Any) -> Shards:
     """Check shards to fit.
 
@@ -123,19 +146,41 @@ def cut_in_blocks(
 
 
 def check_table(estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any = None) -> Shard:
-    """Check one table's X, y and weights, as scikit-learn does."""
-    if y is None:
+    """Check one table's X, y and weights, as scikit-learn does.
+
+    Where the estimator has no use for a target, whatever came for y is neither looked at nor
+    kept, and zeros stand for it.
+    """
+    supervised = get_tags(estimator).target_tags.required
+    if supervised and y is None:
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None. "
             "Pass y, or a list of (X, y) tuples, one for each client."
         )
     # A clone takes the attributes that validation sets: a fit that fails leaves none behind.
     probe = clone(estimator)
-    X, y = validate_data(probe, X, y, dtype=[np.float64, np.float32], y_numeric=True)
+    target = {"y": y, "y_numeric": True} if supervised else {}
+    checked = validate_data(probe, X, dtype=[np.float64, np.float32], **target)
+    X, y = checked if supervised else (checked, np.zeros(len(checked)))
     if sample_weight is not None:
         sample_weight = _check_sample_weight(sample_weight, X)
     names = getattr(probe, "feature_names_in_", None)
     return Shard(X, y.astype(np.float64, copy=False), sample_weight, names)
+
+
+def set_fitted(estimator: BaseEstimator, shards: Shards, fitted: dict[str, Any]) -> None:
+    """Replace the fitted attributes of an earlier fit by those of this one."""
+    first = next(iter(shards.values()))
+    fitted |= {
+        "clients_": one_array(list(shards)),
+        "n_clients_": len(shards),
+        "n_features_in_": first.X.shape[1],
+    }
+    if first.feature_names is not None:
+        fitted["feature_names_in_"] = first.feature_names
+    for name in [name for name in vars(estimator) if name.endswith("_")]:
+        delattr(estimator, name)
+    vars(estimator).update(fitted)
 
 
 def _check_sample_weight(sample_weight: Any, X: NDArray[Any]) -> FloatArray:

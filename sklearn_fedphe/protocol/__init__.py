@@ -1,5 +1,6 @@
 """Who says what to whom: messages, parties, the ring, and the objective it yields."""
 
+from .coordinates import moments
 from .disclosure import DisclosureRules
 from .messages import KEY_HOLDER, Message
 from .objective import FederatedLeastSquares
@@ -16,5 +17,6 @@ __all__ = [
     "OwnSum",
     "RingSum",
     "form_ring",
+    "moments",
     "observe",
 ]

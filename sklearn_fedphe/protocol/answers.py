@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..least_squares import LeastSquares
+from ..predicted_rows import PredictedRows
 from ..typing import FloatArray, IntegerArray
 from .queries import (
     GRID_BITS,
+    ErrorsQuery,
     FloatQuery,
     GramQuery,
     SquaresQuery,
@@ -27,6 +29,8 @@ def answer(query: FloatQuery, rows: LeastSquares) -> FloatArray:
                 return np.append(*rows.start)
             case SquaresQuery(center, target_center):
                 return rows.squares(center, target_center)
+            case ErrorsQuery(target_center):
+                return _with_predictions(rows).errors(target_center)
             case _:
                 return rows.gradient(query.point, query.frame)
 
@@ -35,3 +39,11 @@ def exact_answer(query: GramQuery, rows: LeastSquares) -> IntegerArray:
     """Compute all products from one client's rows, exactly. Run by that client alone."""
     with np.errstate(over="ignore", invalid="ignore"):
         return rows.gram(GRID_BITS, query.weight_bits)
+
+
+def _with_predictions(rows: LeastSquares) -> PredictedRows:
+    if not isinstance(rows, PredictedRows):
+        raise TypeError(
+            "Rows without predictions have no errors to tell; form the ring of PredictedRows."
+        )
+    return rows

@@ -1,4 +1,4 @@
-"""The coordinates that a solver works in, found by one or two secure sums."""
+"""Means and variances by one or two secure sums, and the coordinates they make."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def standardised(sums: Sums, n_features: int, *, fit_intercept: bool, alpha: flo
     Reveals the number of rows and the sum of weights; mean and variance of each feature and
     of the target, or without an intercept their mean squares; over all clients, to everyone.
     """
-    center = _means(sums) if fit_intercept else np.zeros(n_features + 1)
-    weight, mean_squares = _mean_squares(sums, center)
+    center = _averages(sums, SumsQuery())[2] if fit_intercept else np.zeros(n_features + 1)
+    _, weight, mean_squares = _averages(sums, SquaresQuery(center[:-1], float(center[-1])))
     varies = mean_squares > (_CONSTANT * center) ** 2
     deviation = np.where(varies, np.sqrt(mean_squares), np.inf)
     scale = np.hypot(deviation[:-1], np.sqrt(alpha / weight))
@@ -88,7 +88,7 @@ def users_units(sums: Sums, n_features: int, *, fit_intercept: bool, alpha: floa
     Reveals the number of rows, the sum of weights and the mean squares of each feature and
     of the target, over all clients, to everyone.
     """
-    weight, mean_squares = _mean_squares(sums, np.zeros(n_features + 1))
+    _, weight, mean_squares = _averages(sums, SquaresQuery(np.zeros(n_features), 0.0))
     nonzero = np.where(mean_squares, mean_squares, 1.0)
     *scale, target_scale = np.exp2(np.round(np.log2(np.sqrt(nonzero))))
     return Coordinates(
@@ -100,21 +100,45 @@ def users_units(sums: Sums, n_features: int, *, fit_intercept: bool, alpha: floa
     )
 
 
-def _means(sums: Sums) -> FloatArray:
-    """Return the means of the features, then of the target: one secure sum."""
-    _, weight, *totals = sums.sum(SumsQuery())
-    return np.array(totals) / _checked(weight)
+@dataclass(frozen=True)
+class Moments:
+    """Means and variances of the features over the rows of all clients.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of rows, those of weight 0 aside.
+    weight : float
+        Sum of the weights.
+    mean : ndarray of shape (n_features,)
+    variance : ndarray of shape (n_features,) or None
+        Mean square about the mean.
+    """
+
+    n_rows: int
+    weight: float
+    mean: FloatArray
+    variance: FloatArray | None
 
 
-def _mean_squares(sums: Sums, center: FloatArray) -> tuple[float, FloatArray]:
-    """Return the sum of weights, and mean squares about `center`: one secure sum."""
-    _, weight, *totals = sums.sum(SquaresQuery(center[:-1], float(center[-1])))
-    return _checked(weight), np.array(totals) / weight
+def moments(sums: Sums, *, with_variance: bool) -> Moments:
+    """Find the moments of the features, by one secure sum, or two with variances.
+
+    Reveals the number of rows, the sum of weights, and mean and variance of each feature and
+    of the target; over all clients, to everyone.
+    """
+    n_rows, weight, means = _averages(sums, SumsQuery())
+    center, variance = means[:-1], None
+    if with_variance:
+        variance = _averages(sums, SquaresQuery(center, float(means[-1])))[2][:-1]
+    return Moments(n_rows, weight, center, variance)
 
 
-def _checked(weight: float) -> float:
+def _averages(sums: Sums, query: SumsQuery | SquaresQuery) -> tuple[int, float, FloatArray]:
+    """Return the number of rows, their weight, and the totals over it: one secure sum."""
+    n_rows, weight, *totals = sums.sum(query).tolist()
     if weight <= 0:
         raise ValueError(
             "All sample weights together round to zero; multiply them by a common factor."
         )
-    return float(weight)
+    return int(n_rows), weight, np.array(totals) / weight

@@ -122,7 +122,24 @@ class GramQuery:
         return WEIGHT_BITS if self.slots is Slots.EXACT_WEIGHTED else 0
 
 
-FloatQuery: TypeAlias = SumsQuery | StartQuery | SquaresQuery | GradientQuery
+@dataclass(frozen=True)
+class ErrorsQuery:
+    """Ask for weighted sums of absolute errors, squared errors and the target's squares.
+
+    Errors are those of predictions that each client made of its own rows, and the number of
+    rows and their weight have been asked for before, by `SumsQuery`.
+
+    Parameters
+    ----------
+    target_center : float
+        What the squares of the target are about.
+    """
+
+    target_center: float
+    slots: ClassVar[Slots] = Slots.WIDE
+
+
+FloatQuery: TypeAlias = SumsQuery | StartQuery | SquaresQuery | GradientQuery | ErrorsQuery
 Query: TypeAlias = FloatQuery | GramQuery
 
 _KINDS: tuple[type[Query], ...] = (
@@ -131,6 +148,7 @@ _KINDS: tuple[type[Query], ...] = (
     SquaresQuery,
     GradientQuery,
     GramQuery,
+    ErrorsQuery,
 )
 _SLOTS = tuple(Slots)
 
@@ -150,6 +168,8 @@ def answer_size(query: Query, n_features: int) -> int:
             return n_features + 1
         case GramQuery():
             return 1 + (n_features + 2) * (n_features + 3) // 2
+        case ErrorsQuery():
+            return 3
         case _:
             return n_features + 3
 
@@ -163,6 +183,8 @@ def query_to_bytes(query: Query) -> bytes:
         case GradientQuery(point, frame):
             scalars = [frame.target_center, frame.target_scale, frame.weight]
             parts = [frame.center, frame.scale, scalars, point]
+        case ErrorsQuery(target_center):
+            parts = [[target_center]]
     floats = np.concatenate(parts).astype("<f8")
     kind, slots = _KINDS.index(type(query)), _SLOTS.index(query.slots)
     return _HEADER.pack(_VERSION, kind, slots, len(floats)) + floats.tobytes()
@@ -201,4 +223,6 @@ def _parse(kind: int, slots: Slots, floats: FloatArray, n_features: int) -> Quer
         return GradientQuery(floats[2 * p + 3 :], frame, slots)
     if kind == 4 and len(floats) == 0 and slots in GramQuery.of_slots:
         return GramQuery(slots)
+    if kind == 5 and len(floats) == 1:
+        return ErrorsQuery(float(floats[0]))
     return None

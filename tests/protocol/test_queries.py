@@ -3,6 +3,7 @@ import pytest
 
 from sklearn_fedphe.least_squares import Frame
 from sklearn_fedphe.protocol.queries import (
+    ErrorsQuery,
     GradientQuery,
     GramQuery,
     Slots,
@@ -22,6 +23,7 @@ QUERIES = [
     GradientQuery(np.array([7.0, 8.0, 9.0]), FRAME, Slots.LONG),
     GramQuery(Slots.EXACT),
     GramQuery(Slots.EXACT_WEIGHTED),
+    ErrorsQuery(3.0),
 ]
 
 
@@ -45,7 +47,7 @@ def test_query_survives_the_way(query):
         lambda d: d + bytes(8),
         lambda _: b"",
         lambda d: b"\x02" + d[1:],
-        lambda d: d[:1] + b"\x05" + d[2:],
+        lambda d: d[:1] + b"\x06" + d[2:],
         lambda d: d[:2] + b"\x05" + d[3:],
         lambda d: d[:2] + bytes([d[2] ^ 2]) + d[3:],
     ],
