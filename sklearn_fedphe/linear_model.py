@@ -79,7 +79,7 @@ default="gradient_descent"
     n_jobs : int or None, default=None
         Cores for encryption and decryption. None: 1, unless in a `joblib.parallel_config`
         context; -1: all. Does not change the result. The key holder decrypts in threads:
-        on two cores, 1.7 to 2 times as fast. Clients encrypt in processes where a round has
+        on two cores, up to twice as fast. Clients encrypt in processes where a round has
         128 ciphertexts or more, of some 40 numbers each: on two cores 1.8 times as fast,
         once they have started; of fewer, 64 would still gain and 16 lose.
     verbose : int, default=0

@@ -75,7 +75,7 @@ class ConjugateGradient:
             self.watch.begin_round()
             product = objective.hessian_product(direction)
             curvature = float(direction @ product)
-            if curvature <= 0 or not norms[-1]:
+            if curvature <= 0:
                 # Rounding is all that is left of a direction that the rows say nothing of.
                 self.watch.end_round(norms[-1], point)
                 return Solution(point, len(norms) + 1, converged=True)

@@ -6,36 +6,14 @@ from sklearn_fedphe import FederatedLinearRegression
 from sklearn_fedphe.solvers import ConjugateGradient
 
 
-class Quadratic:
-    """A convex quadratic with a known minimum, which counts what it is asked."""
-
-    resolution = 0.0
-
-    def __init__(self, eigenvalues, seed=0):
-        generator = np.random.default_rng(seed)
-        self.n_unknowns = len(eigenvalues)
-        basis = np.linalg.qr(generator.normal(size=(self.n_unknowns, self.n_unknowns)))[0]
-        self.hessian = basis * np.asarray(eigenvalues, float) @ basis.T
-        self.minimum = basis @ (np.sign(eigenvalues) * generator.normal(size=self.n_unknowns))
-        self.asked = []
-
-    def gradient(self, point):
-        self.asked.append("gradient")
-        return self.hessian @ (point - self.minimum)
-
-    def hessian_product(self, direction):
-        self.asked.append("product")
-        return self.hessian @ direction
-
-
 @pytest.mark.parametrize(
     "eigenvalues",
     [[3.0], [1.0] * 3, [1e-3, 1e-2, 0.1, 1, 10], [1e-12, 2e-12], [1e9, 2e10], [0, 0, 0.5, 1]],
     ids=["one unknown", "alike", "spread", "tiny", "huge", "deficient"],
 )
 @pytest.mark.parametrize("tol", [1e-12, None])
-def test_finds_the_minimum_in_a_product_for_each_distinct_eigenvalue(eigenvalues, tol):
-    objective = Quadratic(eigenvalues)
+def test_finds_the_minimum_in_a_product_for_each_distinct_eigenvalue(quadratic, eigenvalues, tol):
+    objective = quadratic(eigenvalues)
 
     solution = ConjugateGradient(100, tol).minimize(objective)
 
@@ -47,8 +25,8 @@ def test_finds_the_minimum_in_a_product_for_each_distinct_eigenvalue(eigenvalues
         assert objective.asked.count("product") == len(set(eigenvalues) - {0})
 
 
-def test_ill_conditioned_problems_take_no_more_products_than_unknowns():
-    objective = Quadratic(np.logspace(-8, 0, 40))
+def test_ill_conditioned_problems_take_no_more_products_than_unknowns(quadratic):
+    objective = quadratic(np.logspace(-8, 0, 40))
 
     solution = ConjugateGradient(1000, 1e-10).minimize(objective)
 
@@ -56,16 +34,16 @@ def test_ill_conditioned_problems_take_no_more_products_than_unknowns():
     np.testing.assert_allclose(solution.point, objective.minimum, rtol=1e-3, atol=1e-3)
 
 
-def test_stops_at_max_iter_and_says_that_it_did_not_converge():
-    solution = ConjugateGradient(3, 1e-9).minimize(Quadratic(np.arange(1.0, 9.0)))
+def test_stops_at_max_iter_and_says_that_it_did_not_converge(quadratic):
+    solution = ConjugateGradient(3, 1e-9).minimize(quadratic(np.arange(1.0, 9.0)))
 
     assert solution.n_iter == 3
     assert not solution.converged
 
 
 @pytest.mark.parametrize("eigenvalues", [np.arange(1.0, 9.0), [0, 0, 0.5, 1]])
-def test_is_watched_at_every_round(watcher, eigenvalues):
-    objective = Quadratic(eigenvalues)
+def test_is_watched_at_every_round(quadratic, watcher, eigenvalues):
+    objective = quadratic(eigenvalues)
 
     solution = ConjugateGradient(100, None, watcher).minimize(objective)
 
@@ -76,20 +54,20 @@ def test_is_watched_at_every_round(watcher, eigenvalues):
         assert norm == pytest.approx(np.linalg.norm(residual), abs=1e-12)
 
 
-def test_stops_where_who_watches_asks_for_it(watcher):
+def test_stops_where_who_watches_asks_for_it(quadratic, watcher):
     watcher.stop_after = 4
 
-    solution = ConjugateGradient(100, 1e-9, watcher).minimize(Quadratic(np.arange(1.0, 9.0)))
+    solution = ConjugateGradient(100, 1e-9, watcher).minimize(quadratic(np.arange(1.0, 9.0)))
 
     assert solution.n_iter == 4
     np.testing.assert_array_equal(
         solution.point,
-        ConjugateGradient(4, 1e-9).minimize(Quadratic(np.arange(1.0, 9.0))).point,
+        ConjugateGradient(4, 1e-9).minimize(quadratic(np.arange(1.0, 9.0))).point,
     )
 
 
-def test_nothing_is_asked_at_a_minimum():
-    objective = Quadratic([1.0, 2.0])
+def test_nothing_is_asked_at_a_minimum(quadratic):
+    objective = quadratic([1.0, 2.0])
     objective.minimum = np.zeros(2)
 
     solution = ConjugateGradient(9, None).minimize(objective)
@@ -98,8 +76,8 @@ def test_nothing_is_asked_at_a_minimum():
     assert not solution.point.any()
 
 
-def test_a_gradient_below_the_resolution_is_zero():
-    objective = Quadratic([1.0, 2.0, 3.0])
+def test_a_gradient_below_the_resolution_is_zero(quadratic):
+    objective = quadratic([1.0, 2.0, 3.0])
     objective.resolution = 1e9
 
     assert ConjugateGradient(9, 1e-9).minimize(objective).n_iter == 1

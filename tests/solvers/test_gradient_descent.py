@@ -4,28 +4,6 @@ import pytest
 from sklearn_fedphe.solvers import GradientDescent
 from sklearn_fedphe.solvers.extrapolation import extrapolate
 
-
-class Quadratic:
-    """A convex quadratic with a known minimum, which counts what it is asked."""
-
-    resolution = 0.0
-
-    def __init__(self, eigenvalues, seed=0):
-        generator = np.random.default_rng(seed)
-        self.n_unknowns = len(eigenvalues)
-        basis = np.linalg.qr(generator.normal(size=(self.n_unknowns, self.n_unknowns)))[0]
-        self.hessian = basis * np.asarray(eigenvalues, float) @ basis.T
-        self.minimum = basis @ (np.sign(eigenvalues) * generator.normal(size=self.n_unknowns))
-        self.points = []
-
-    def gradient(self, point):
-        self.points.append(point)
-        return self.hessian @ (point - self.minimum)
-
-    def curvature_bound(self):
-        return float(np.trace(self.hessian))
-
-
 PROBLEMS = {
     "one unknown": [3.0],
     "alike": [1.0, 1.0, 1.0],
@@ -37,8 +15,8 @@ PROBLEMS = {
 
 
 @pytest.mark.parametrize("eigenvalues", PROBLEMS.values(), ids=PROBLEMS)
-def test_finds_the_minimum(eigenvalues):
-    objective = Quadratic(eigenvalues)
+def test_finds_the_minimum(quadratic, eigenvalues):
+    objective = quadratic(eigenvalues)
 
     solution = GradientDescent("auto", 500, 1e-12).minimize(objective)
 
@@ -48,8 +26,8 @@ def test_finds_the_minimum(eigenvalues):
     np.testing.assert_allclose(solution.point, objective.minimum, rtol=1e-7, atol=1e-9)
 
 
-def test_fixed_step_is_what_it_says():
-    objective = Quadratic([1.0, 4.0])
+def test_fixed_step_is_what_it_says(quadratic):
+    objective = quadratic([1.0, 4.0])
 
     solution = GradientDescent(0.1, 7, None).minimize(objective)
 
@@ -61,10 +39,10 @@ def test_fixed_step_is_what_it_says():
     assert solution.n_iter == len(objective.points) == 7
 
 
-def test_takes_few_rounds_on_diabetes(diabetes):
+def test_takes_few_rounds_on_diabetes(quadratic, diabetes):
     X, y = diabetes
     Z = np.c_[(X - X.mean(axis=0)) / X.std(axis=0), np.ones(len(y))]
-    objective = Quadratic(np.ones(11))
+    objective = quadratic(np.ones(11))
     objective.hessian = Z.T @ Z / len(y)
     objective.minimum = np.linalg.lstsq(Z, y, rcond=None)[0]
 
@@ -74,9 +52,9 @@ def test_takes_few_rounds_on_diabetes(diabetes):
     assert solution.n_iter <= 26
 
 
-def test_last_bits_of_the_gradients_do_not_decide_where_it_ends():
+def test_last_bits_of_the_gradients_do_not_decide_where_it_ends(quadratic):
     """Other shards make other roundings, which steps of varying length amplify."""
-    objective = Quadratic(np.logspace(-3, 0, 12))
+    objective = quadratic(np.logspace(-3, 0, 12))
     generator = np.random.default_rng(1)
 
     def rounded(point):
@@ -95,8 +73,8 @@ def test_last_bits_of_the_gradients_do_not_decide_where_it_ends():
 
 
 @pytest.mark.parametrize("condition", [1e4, 1e6, 1e8])
-def test_converges_where_steps_alone_would_not(condition):
-    objective = Quadratic(np.logspace(-np.log10(condition), 0, 30))
+def test_converges_where_steps_alone_would_not(quadratic, condition):
+    objective = quadratic(np.logspace(-np.log10(condition), 0, 30))
 
     solution = GradientDescent("auto", 1000, 1e-10).minimize(objective)
 
@@ -105,8 +83,8 @@ def test_converges_where_steps_alone_would_not(condition):
     np.testing.assert_allclose(solution.point, objective.minimum, rtol=1e-10 * condition)
 
 
-def test_goes_on_from_the_tolerance_to_where_the_gradients_put_the_minimum():
-    objective = Quadratic(np.logspace(-3, 0, 12))
+def test_goes_on_from_the_tolerance_to_where_the_gradients_put_the_minimum(quadratic):
+    objective = quadratic(np.logspace(-3, 0, 12))
 
     solution = GradientDescent("auto", 1000, 1e-3).minimize(objective)
 
@@ -119,9 +97,9 @@ def test_goes_on_from_the_tolerance_to_where_the_gradients_put_the_minimum():
     assert min(norms) < 1e-6 * norms[met - 1]
 
 
-def test_an_iteration_beyond_the_limit_is_not_made():
-    needed = GradientDescent("auto", 1000, 1e-3).minimize(Quadratic(np.logspace(-3, 0, 12))).n_iter
-    objective = Quadratic(np.logspace(-3, 0, 12))
+def test_an_iteration_beyond_the_limit_is_not_made(quadratic):
+    needed = GradientDescent("auto", 1000, 1e-3).minimize(quadratic(np.logspace(-3, 0, 12))).n_iter
+    objective = quadratic(np.logspace(-3, 0, 12))
 
     solution = GradientDescent("auto", needed - 3, 1e-3).minimize(objective)
 
@@ -129,8 +107,8 @@ def test_an_iteration_beyond_the_limit_is_not_made():
     assert solution.n_iter == len(objective.points) == needed - 3
 
 
-def test_a_fixed_step_stops_at_the_tolerance():
-    objective = Quadratic([1.0, 4.0])
+def test_a_fixed_step_stops_at_the_tolerance(quadratic):
+    objective = quadratic([1.0, 4.0])
 
     solution = GradientDescent(0.2, 1000, 1e-3).minimize(objective)
 
@@ -143,16 +121,16 @@ def test_a_fixed_step_stops_at_the_tolerance():
     np.testing.assert_array_equal(solution.point, objective.points[-1])
 
 
-def test_extrapolation_finds_the_minimum_from_enough_gradients():
-    objective = Quadratic([0.1, 1.0, 2.0, 7.0])
+def test_extrapolation_finds_the_minimum_from_enough_gradients(quadratic):
+    objective = quadratic([0.1, 1.0, 2.0, 7.0])
     points = list(np.random.default_rng(2).normal(size=(5, 4)))
     gradients = [objective.hessian @ (point - objective.minimum) for point in points]
 
     np.testing.assert_allclose(extrapolate(points, gradients), objective.minimum, rtol=1e-9)
 
 
-def test_extrapolation_is_no_worse_than_any_point_it_has():
-    objective = Quadratic(np.ones(9))
+def test_extrapolation_is_no_worse_than_any_point_it_has(quadratic):
+    objective = quadratic(np.ones(9))
     points = list(np.random.default_rng(2).normal(size=(4, 9)))
     gradients = [objective.hessian @ (point - objective.minimum) for point in points]
 
@@ -161,8 +139,8 @@ def test_extrapolation_is_no_worse_than_any_point_it_has():
     assert np.linalg.norm(found) <= min(map(np.linalg.norm, gradients))
 
 
-def test_without_tolerance_makes_every_iteration():
-    objective = Quadratic([1.0, 2.0])
+def test_without_tolerance_makes_every_iteration(quadratic):
+    objective = quadratic([1.0, 2.0])
 
     solution = GradientDescent("auto", 40, None).minimize(objective)
 
@@ -170,8 +148,8 @@ def test_without_tolerance_makes_every_iteration():
     np.testing.assert_allclose(solution.point, objective.minimum, rtol=1e-12)
 
 
-def test_stops_where_the_gradient_cannot_be_told_from_zero():
-    objective = Quadratic([1.0, 2.0])
+def test_stops_where_the_gradient_cannot_be_told_from_zero(quadratic):
+    objective = quadratic([1.0, 2.0])
     objective.resolution = 10.0 * np.linalg.norm(objective.hessian @ objective.minimum)
 
     solution = GradientDescent("auto", 40, 1e-30).minimize(objective)
@@ -180,10 +158,10 @@ def test_stops_where_the_gradient_cannot_be_told_from_zero():
     assert solution.n_iter == 1
 
 
-def test_unconverged_steps_of_varying_length_return_the_best_point():
+def test_unconverged_steps_of_varying_length_return_the_best_point(quadratic):
     went_up = 0
     for max_iter in range(3, 40):
-        objective = Quadratic(np.logspace(-6, 0, 30))
+        objective = quadratic(np.logspace(-6, 0, 30))
 
         solution = GradientDescent("auto", max_iter, 1e-14).minimize(objective)
 
@@ -198,18 +176,18 @@ def test_unconverged_steps_of_varying_length_return_the_best_point():
 
 
 @pytest.mark.parametrize("learning_rate", [0.5001, 0.51, 1.0, 1e6])
-def test_names_a_learning_rate_that_diverges(learning_rate):
+def test_names_a_learning_rate_that_diverges(quadratic, learning_rate):
     with pytest.raises(
         ValueError, match=rf"learning_rate={learning_rate} diverges: by iteration"
     ) as error:
-        GradientDescent(learning_rate, 1000, 1e-6).minimize(Quadratic([1.0, 4.0]))
+        GradientDescent(learning_rate, 1000, 1e-6).minimize(quadratic([1.0, 4.0]))
 
     assert "norm grew from" in str(error.value)
     assert "Use a smaller one, or learning_rate='auto'" in str(error.value)
 
 
-def test_names_a_learning_rate_that_leaves_the_range_of_numbers():
-    objective = Quadratic([1.0, 4.0])
+def test_names_a_learning_rate_that_leaves_the_range_of_numbers(quadratic):
+    objective = quadratic([1.0, 4.0])
 
     def gradient(point):
         if point.any():
@@ -227,19 +205,19 @@ def test_names_a_learning_rate_that_leaves_the_range_of_numbers():
         GradientDescent("auto", 10, None).minimize(objective)
 
 
-def test_names_a_learning_rate_that_gives_no_number():
-    objective = Quadratic([1.0])
+def test_names_a_learning_rate_that_gives_no_number(quadratic):
+    objective = quadratic([1.0])
     objective.gradient = lambda point: np.full(1, np.nan if point.any() else 1.0)
 
     with pytest.raises(ValueError, match=r"learning_rate=0.1 diverges: .* grew from 1 to nan"):
         GradientDescent(0.1, 10, None).minimize(objective)
 
 
-def test_a_step_that_converges_may_rest_at_the_rounding_of_its_gradients():
-    objective = Quadratic([1.0, 3.0])
+def test_a_step_that_converges_may_rest_at_the_rounding_of_its_gradients(quadratic):
+    objective = quadratic([1.0, 3.0])
     generator = np.random.default_rng(0)
     objective.gradient = lambda point: (
-        Quadratic.gradient(objective, point) + 1e-13 * generator.normal(size=2)
+        quadratic.gradient(objective, point) + 1e-13 * generator.normal(size=2)
     )
 
     solution = GradientDescent(0.5, 300, None).minimize(objective)
@@ -247,8 +225,8 @@ def test_a_step_that_converges_may_rest_at_the_rounding_of_its_gradients():
     np.testing.assert_allclose(solution.point, objective.minimum, rtol=1e-9)
 
 
-def test_does_not_blame_the_learning_rate_for_a_start_out_of_range():
-    objective = Quadratic([1.0])
+def test_does_not_blame_the_learning_rate_for_a_start_out_of_range(quadratic):
+    objective = quadratic([1.0])
 
     def gradient(_):
         raise OverflowError("client 'B' would send too much")
@@ -261,8 +239,8 @@ def test_does_not_blame_the_learning_rate_for_a_start_out_of_range():
 
 @pytest.mark.parametrize("learning_rate", ["auto", 0.3])
 @pytest.mark.parametrize("tol", [1e-6, None])
-def test_is_watched_at_every_round(watcher, learning_rate, tol):
-    objective = Quadratic([1.0, 2.0])
+def test_is_watched_at_every_round(quadratic, watcher, learning_rate, tol):
+    objective = quadratic([1.0, 2.0])
 
     solution = GradientDescent(learning_rate, 40, tol, watcher).minimize(objective)
 
@@ -276,13 +254,13 @@ def test_is_watched_at_every_round(watcher, learning_rate, tol):
 
 @pytest.mark.parametrize("learning_rate", ["auto", 0.3])
 @pytest.mark.parametrize("n_iter", [1, 3, 6])
-def test_stops_where_who_watches_asks_for_it(watcher, learning_rate, n_iter):
+def test_stops_where_who_watches_asks_for_it(quadratic, watcher, learning_rate, n_iter):
     watcher.stop_after = n_iter
     spread = np.logspace(-3, 0, 12)
 
-    solution = GradientDescent(learning_rate, 40, 1e-12, watcher).minimize(Quadratic(spread))
+    solution = GradientDescent(learning_rate, 40, 1e-12, watcher).minimize(quadratic(spread))
 
     assert solution.n_iter == n_iter
     assert not solution.converged
-    short = GradientDescent(learning_rate, n_iter, None).minimize(Quadratic(spread))
+    short = GradientDescent(learning_rate, n_iter, None).minimize(quadratic(spread))
     np.testing.assert_array_equal(solution.point, short.point)
