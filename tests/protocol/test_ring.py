@@ -227,8 +227,8 @@ def test_a_round_that_failed_ends_the_fit(private_key):
 
     with pytest.raises(
         RefusedMessageError,
-        match=r"the key holder asks nothing new before the total of round 1 is told\. If the round "
-        r"has failed, the fit ends here; begin a new one",
+        match=r"the key holder asks nothing new before the total of round 1 is told\. If the "
+        r"round has failed, the fit ends here; begin a new one",
     ):
         ring.sum(SumsQuery())
 
