@@ -1,7 +1,6 @@
 """Scores over all clients' rows are those of the pooled rows, and show no client's own."""
 
 import dataclasses
-import struct
 
 import numpy as np
 import pandas as pd
