@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from .linear_model import FederatedLinearRegression
 from .parameters import check_parameters
 from .predicted_rows import PredictedRows
-from .protocol import MIN_CLIENTS, DisclosureRules, RingSum, form_ring
+from .protocol import MIN_CLIENTS, DisclosureRules, RingSum, form_ring, without_locals
 from .protocol.queries import ErrorsQuery, SumsQuery
 from .shards import Shard, Shards, check_table, labelled, naming
 
@@ -100,17 +100,8 @@ def evaluate(
     """
     limits = FederatedLinearRegression(key_length=key_length, min_rows=min_rows)
     check_parameters(limits)
-    predicted = {
-        label: PredictedRows(shard.X[:, 0], shard.y, shard.sample_weight)
-        for label, shard in _predicted(estimator, shards).items()
-    }
-    if len(predicted) < MIN_CLIENTS:
-        raise ValueError(
-            f"{len(predicted)} clients are here ({list(predicted)}), and at least {MIN_CLIENTS} "
-            "are needed: of 2, each would subtract its own part from the total and read the "
-            "other's. Score with more clients, or let each use own_scores for itself."
-        )
-    return _sum_up(form_ring(predicted, key_length, rules=DisclosureRules(min_rows=min_rows)))
+    with without_locals():
+        return _sum_up(_ring_of_predictions(estimator, shards, key_length, min_rows))
 
 
 def own_scores(estimator: Any, shards: Any) -> dict[Hashable, RegressionScores]:
@@ -159,6 +150,20 @@ def _predicted(estimator: Any, shards: Any) -> Shards:
                 )
             predicted[label] = shard
     return predicted
+
+
+def _ring_of_predictions(estimator: Any, shards: Any, key_length: int, min_rows: int) -> RingSum:
+    predicted = {
+        label: PredictedRows(shard.X[:, 0], shard.y, shard.sample_weight)
+        for label, shard in _predicted(estimator, shards).items()
+    }
+    if len(predicted) < MIN_CLIENTS:
+        raise ValueError(
+            f"{len(predicted)} clients are here ({list(predicted)}), and at least {MIN_CLIENTS} "
+            "are needed: of 2, each would subtract its own part from the total and read the "
+            "other's. Score with more clients, or let each use own_scores for itself."
+        )
+    return form_ring(predicted, key_length, rules=DisclosureRules(min_rows=min_rows))
 
 
 def _sum_up(ring: RingSum) -> RegressionScores:

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .callbacks import CallbackSupport, FitTask, with_callbacks
 from .inference import RegressionSummary
 from .parameters import check_parameters
+from .protocol import without_locals
 from .shards import (
     check_data,
     check_table,
@@ -235,7 +236,9 @@ default="gradient_descent"
         shards = check_data(self, X, y, clients, sample_weight)
         simulated = clients is None and not is_shards(X)
         task = FitTask(self)
-        set_fitted(self, shards, train(self, shards, task, simulated=simulated))
+        with without_locals():
+            fitted = train(self, shards, task, simulated=simulated)
+        set_fitted(self, shards, fitted)
         task.end()
         return self
 

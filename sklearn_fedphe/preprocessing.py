@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from .least_squares import LeastSquares
 from .parameters import check_scaler_parameters
-from .protocol import DisclosureRules, form_ring, moments
+from .protocol import DisclosureRules, form_ring, moments, without_locals
 from .shards import Shards, check_data, is_shards, labelled, naming, set_fitted
 
 _OWN_FLOATS: dict[str, Any] = {
@@ -255,7 +255,9 @@ class FederatedStandardScaler(_OfTablesAndShards, _OfTables):
         shards = check_data(self, X, y, clients, sample_weight)
         simulated = clients is None and not is_shards(X)
         rules = DisclosureRules() if simulated else DisclosureRules(min_rows=self.min_rows)
-        set_fitted(self, shards, self._moments(shards, rules))
+        with without_locals():
+            fitted = self._moments(shards, rules)
+        set_fitted(self, shards, fitted)
         return self
 
     def _moments(self, shards: Shards, rules: DisclosureRules) -> dict[str, Any]:

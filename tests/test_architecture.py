@@ -14,7 +14,7 @@ ALLOWED = {
     "__init__": {"evaluation", "linear_model", "preprocessing", "tables"},
     "__main__": {"study"},
     "study": {"linear_model", "protocol"},
-    "linear_model": {"callbacks", "inference", "parameters", "shards", "training"},
+    "linear_model": {"callbacks", "inference", "parameters", "protocol", "shards", "training"},
     "displays": {"displays", "linear_model", "shards"},
     "preprocessing": {"least_squares", "parameters", "protocol", "shards"},
     "typing": set(),

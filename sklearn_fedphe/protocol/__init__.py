@@ -8,6 +8,7 @@ from .objective import FederatedLeastSquares
 from .own_sum import OwnSum
 from .ring import RingSum, form_ring, observe
 from .roster import MIN_CLIENTS, Roster
+from .tracebacks import without_locals
 
 __all__ = [
     "KEY_HOLDER",
@@ -22,4 +23,5 @@ __all__ = [
     "form_ring",
     "moments",
     "observe",
+    "without_locals",
 ]
