@@ -3,6 +3,7 @@
 from .evaluation import evaluate, own_scores
 from .linear_model import FederatedLinearRegression
 from .preprocessing import FederatedStandardScaler
+from .privacy import GaussianPrivacy
 from .tables import split_shards, stack_shards
 
 __version__ = "0.1.0"
@@ -10,6 +11,7 @@ __version__ = "0.1.0"
 __all__ = [
     "FederatedLinearRegression",
     "FederatedStandardScaler",
+    "GaussianPrivacy",
     "__version__",
     "evaluate",
     "own_scores",

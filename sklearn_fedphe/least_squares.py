@@ -211,10 +211,10 @@ class LeastSquares:
             If a value is no finite multiple of ``2**-grid_bits``, or a weight none of
             ``2**-weight_bits``.
         """
-        products = exact_gram(self._exact_blocks(), grid_bits, weight_bits)
+        products = exact_gram(self.column_blocks(), grid_bits, weight_bits)
         return np.append(self.n_rows, products[np.triu_indices(len(products))])
 
-    def _exact_blocks(self) -> Iterator[tuple[FloatArray, FloatArray | None]]:
+    def column_blocks(self) -> Iterator[tuple[FloatArray, FloatArray | None]]:
         """Blocks of the columns [X, y, 1] and their weights, less what has no weight."""
         n_rows = min(MAX_ROWS, max(1, _BLOCK_VALUES // (self.n_features + 2)))
         for i in range(0, len(self._y), n_rows):

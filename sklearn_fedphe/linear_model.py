@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .callbacks import CallbackSupport, FitTask, with_callbacks
 from .inference import RegressionSummary
 from .parameters import check_parameters
+from .privacy import GaussianPrivacy
 from .protocol import without_locals
 from .shards import (
     check_data,
@@ -75,6 +76,10 @@ default="gradient_descent"
         intercept included. DataSHIELD's default amounts to 3. Whatever these two are, a
         model with more parameters than rows in all is refused. The blocks that `fit(X, y)`
         cuts are nobody's, and none of the three is asked there.
+    privacy : GaussianPrivacy or None, default=None
+        Noise on the totals, so that no single row shows in them; for "normal_equations", and
+        without sample weights. `min_rows` and the like are then not asked: a refusal would
+        tell of the rows.
     key_length : int, default=3072
         Bits of the Paillier modulus: 3072 for 128-bit security, at least 2048 (112-bit).
     n_jobs : int or None, default=None
@@ -94,7 +99,8 @@ default="gradient_descent"
     intercept_ : float
         Intercept; 0.0 if ``fit_intercept=False``; with ``init="local"``, the mean.
     rank_ : int
-        Rank of X, centered if an intercept is fitted; with "normal_equations".
+        Rank of X, centered if an intercept is fitted; with "normal_equations", but not with
+        `privacy`, as all that follow from exact products.
     covariance_ : ndarray of shape (n_parameters, n_parameters)
         Of the coefficients and, last, the intercept; with "normal_equations", ``alpha=0``,
         no weights and full rank, as the next two.
@@ -102,6 +108,8 @@ default="gradient_descent"
         Estimate of the variance of the errors.
     dof_ : int
         Degrees of freedom of the residuals.
+    privacy_spent_ : PrivacySpent
+        What this fit has spent of a privacy budget, ``(epsilon, delta)``; with `privacy`.
     n_iter_ : int
         Iterations made: gradients, Hessian products or exact products summed.
     n_rounds_ : int
@@ -177,6 +185,7 @@ default="gradient_descent"
         n_clients: int = 3,
         min_rows: int = 3,
         min_rows_per_parameter: float = 0.0,
+        privacy: GaussianPrivacy | None = None,
         key_length: int = 3072,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -192,6 +201,7 @@ default="gradient_descent"
         self.n_clients = n_clients
         self.min_rows = min_rows
         self.min_rows_per_parameter = min_rows_per_parameter
+        self.privacy = privacy
         self.key_length = key_length
         self.n_jobs = n_jobs
         self.verbose = verbose

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_scalar
 
 from .crypto.key_generation import MIN_KEY_LENGTH
+from .privacy import GaussianPrivacy
 from .solvers import SOLVERS
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def check_parameters(estimator: FederatedLinearRegression) -> None:
     _check_federation(estimator)
     if estimator.init == "local":
         _check_local(estimator)
+    if estimator.privacy is not None:
+        _check_privacy(estimator)
 
 
 def check_scaler_parameters(scaler: FederatedStandardScaler) -> None:
@@ -110,6 +113,19 @@ def _check_n_jobs(n_jobs: Any) -> None:
             raise ValueError(
                 "n_jobs=0: pass None or 1 for one core, -1 for all, or how many to use."
             )
+
+
+def _check_privacy(estimator: FederatedLinearRegression) -> None:
+    if not isinstance(estimator.privacy, GaussianPrivacy):
+        raise TypeError(
+            f"privacy={estimator.privacy!r}: pass None, or GaussianPrivacy(epsilon=..., "
+            "delta=..., bounds_X=..., bounds_y=...)."
+        )
+    if estimator.solver != "normal_equations":
+        raise ValueError(
+            f"privacy with solver={estimator.solver!r}: each of its rounds would need noise of "
+            "its own; pass solver='normal_equations', which has one."
+        )
 
 
 def _check_local(estimator: FederatedLinearRegression) -> None:

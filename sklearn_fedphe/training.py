@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from .callbacks import FitTask
 from .exact_fit import exactly_fitted
 from .least_squares import LeastSquares
+from .private_fit import check_private, privately_fitted
 from .progress import ModelAt, Progress
 from .protocol import DisclosureRules, FederatedLeastSquares, OwnSum, RingSum, form_ring
 from .solvers import (
@@ -62,7 +63,14 @@ def train(
     )
     if simulated:
         rules = DisclosureRules()
+    privacy = estimator.privacy
+    if privacy is not None:
+        check_private(estimator, privacy, shards)
+        rules = DisclosureRules(privacy=privacy, fit_intercept=bool(estimator.fit_intercept))
     ring = form_ring(rows, estimator.key_length, estimator.n_jobs, rules)
+    if privacy is not None:
+        progress = Progress(estimator, task, ring, None)
+        return privately_fitted(estimator, privacy, ring, progress)
     weighted = any(shard.sample_weight is not None for shard in shards.values())
     objective = _objective(estimator, ring, n_features, weighted=weighted)
     if estimator.solver != "normal_equations":

@@ -11,19 +11,36 @@ import sklearn_fedphe
 ROOT = Path(sklearn_fedphe.__file__).parent
 
 ALLOWED = {
-    "__init__": {"evaluation", "linear_model", "preprocessing", "tables"},
+    "__init__": {"evaluation", "linear_model", "preprocessing", "privacy", "tables"},
     "__main__": {"study"},
     "study": {"linear_model", "protocol"},
-    "linear_model": {"callbacks", "inference", "parameters", "protocol", "shards", "training"},
+    "linear_model": {
+        "callbacks",
+        "inference",
+        "parameters",
+        "privacy",
+        "protocol",
+        "shards",
+        "training",
+    },
     "displays": {"displays", "linear_model", "shards"},
     "preprocessing": {"least_squares", "parameters", "protocol", "shards"},
     "typing": set(),
-    "training": {"callbacks", "exact_fit", "least_squares", "progress", "protocol", "solvers"},
+    "training": {
+        "callbacks",
+        "exact_fit",
+        "least_squares",
+        "private_fit",
+        "progress",
+        "protocol",
+        "solvers",
+    },
+    "private_fit": {"privacy", "progress", "protocol", "solvers"},
     "progress": {"callbacks", "protocol"},
     "callbacks": set(),
     "exact_fit": {"inference", "solvers"},
     "inference": set(),
-    "parameters": {"crypto", "solvers"},  # of crypto, the length of the shortest key
+    "parameters": {"crypto", "privacy", "solvers"},  # of crypto, the length of the shortest key
     "shards": {"labels", "protocol"},  # of the protocol, the least number of clients
     "labels": set(),
     "tables": {"labels", "shards"},
@@ -32,7 +49,16 @@ ALLOWED = {
     "predicted_rows": {"least_squares"},
     "exact_products": set(),
     "solvers": {"solvers"},
-    "protocol": {"protocol", "crypto", "least_squares", "predicted_rows"},
+    "protocol": {
+        "protocol",
+        "bounded_rows",
+        "crypto",
+        "least_squares",
+        "predicted_rows",
+        "privacy",
+    },
+    "privacy": {"bounded_rows"},
+    "bounded_rows": {"exact_products", "least_squares"},
     "crypto": {"crypto"},
 }
 
@@ -67,6 +93,7 @@ def test_imports_go_down_only(path):
         if top == "sklearn":
             assert not any(word.startswith("_") for word in name.split(".")), name
         outside = {"cryptography", "flint", "gmpy2", "joblib", "numpy", "phe", "scipy", "sklearn"}
+        outside |= {"dp_accounting", "opendp"}  # only where privacy is asked for
         outside |= {"matplotlib", "pandas", "polars"}  # only where they are used
         assert top in {"sklearn_fedphe"} | outside | sys.stdlib_module_names
 

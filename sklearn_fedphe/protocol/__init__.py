@@ -6,6 +6,7 @@ from .envelope import RefusedMessageError
 from .messages import KEY_HOLDER, Message
 from .objective import FederatedLeastSquares
 from .own_sum import OwnSum
+from .private_objective import PrivateLeastSquares
 from .ring import RingSum, form_ring, observe
 from .roster import MIN_CLIENTS, Roster
 from .tracebacks import without_locals
@@ -17,6 +18,7 @@ __all__ = [
     "FederatedLeastSquares",
     "Message",
     "OwnSum",
+    "PrivateLeastSquares",
     "RefusedMessageError",
     "RingSum",
     "Roster",

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from ..bounded_rows import BOUNDED_GRID_BITS, bounded_gram
+from ..crypto.discrete_gaussian import discrete_gaussian
 from ..least_squares import LeastSquares
 from ..predicted_rows import PredictedRows
+from ..privacy import GaussianPrivacy
 from ..typing import FloatArray, IntegerArray
 from .queries import (
     GRID_BITS,
@@ -39,6 +44,22 @@ def exact_answer(query: GramQuery, rows: LeastSquares) -> IntegerArray:
     """Compute all products from one client's rows, exactly. Run by that client alone."""
     with np.errstate(over="ignore", invalid="ignore"):
         return rows.gram(GRID_BITS, query.weight_bits)
+
+
+def private_answer(
+    rows: LeastSquares, privacy: GaussianPrivacy, *, fit_intercept: bool
+) -> IntegerArray:
+    """Compute all products of clipped rows, and add this client's noise. Run by it alone.
+
+    Reveals nothing more to whoever holds the total than `GaussianPrivacy` says, if
+    `honest_clients` of all keep their noise to themselves.
+    """
+    p = rows.n_features
+    products = bounded_gram(rows, privacy.box(p, fit_intercept=fit_intercept))
+    share = privacy.noise_scale(p) / math.sqrt(privacy.honest_clients)
+    noise = discrete_gaussian(share * 2.0 ** (2 * BOUNDED_GRID_BITS), len(products))
+    noisy: IntegerArray = products + noise
+    return noisy
 
 
 def _with_predictions(rows: LeastSquares) -> PredictedRows:

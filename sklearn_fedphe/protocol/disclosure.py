@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+from ..privacy import GaussianPrivacy
+from .queries import PrivateGramQuery, Query
+
 
 @dataclass(frozen=True)
 class DisclosureRules:
@@ -24,11 +27,18 @@ class DisclosureRules:
         Fewest rows, of weights other than 0, with which a client takes part.
     min_rows_per_parameter : float
         Fewest rows a parameter with which a client takes part.
+    privacy : GaussianPrivacy or None
+        What a client promises its rows. It then answers a `PrivateGramQuery` and nothing
+        else, once. How many rows there are is asked nowhere: a refusal would tell of it.
+    fit_intercept : bool
+        Whether private rows may be moved to the middle of their bounds.
     """
 
     n_parameters: int = 0
     min_rows: int = 1
     min_rows_per_parameter: float = 0.0
+    privacy: GaussianPrivacy | None = None
+    fit_intercept: bool = True
 
     def check_client(self, label: Hashable, n_rows: int) -> None:
         """Let a client refuse to take part. Run by the client, on its own rows.
@@ -46,6 +56,8 @@ class DisclosureRules:
             With the client's label and the rule that its rows do not meet; how many there
             are it does not say.
         """
+        if self.privacy is not None:
+            return
         if n_rows < self.min_rows:
             raise ValueError(
                 f"client {label!r} refuses to take part: it has fewer rows than min_rows="
@@ -58,6 +70,61 @@ class DisclosureRules:
                 f"{self.min_rows_per_parameter} asks for. Use fewer features, leave it out, or "
                 "lower min_rows_per_parameter if that is agreed."
             )
+
+    def check_query(self, label: Hashable, query: Query, round_number: int) -> None:
+        """Let a client refuse a query. Run by the client.
+
+        Parameters
+        ----------
+        label : hashable
+            The client's.
+        query : Query
+            What it is asked.
+        round_number : int
+            From 1.
+
+        Raises
+        ------
+        ValueError
+            Of a private client, if it is asked for anything but noisy products, or for
+            these twice.
+        """
+        if self.privacy is None:
+            return
+        if not isinstance(query, PrivateGramQuery):
+            raise ValueError(
+                f"client {label!r} refuses a {type(query).__name__}: it agreed on differential "
+                "privacy, and its answer would have no noise; ask a PrivateGramQuery."
+            )
+        if round_number > 1:
+            raise ValueError(
+                f"client {label!r} refuses to answer again: it agreed to spend epsilon="
+                f"{self.privacy.epsilon} and delta={self.privacy.delta} once; agree anew."
+            )
+
+    def promised_privacy(self, label: Hashable) -> GaussianPrivacy:
+        """Return what a private client's noise is made by. Run by the client.
+
+        Parameters
+        ----------
+        label : hashable
+            The client's.
+
+        Returns
+        -------
+        GaussianPrivacy
+
+        Raises
+        ------
+        ValueError
+            If it agreed on none.
+        """
+        if self.privacy is None:
+            raise ValueError(
+                f"client {label!r} refuses a PrivateGramQuery: it agreed on no bounds and no "
+                "noise; agree on a GaussianPrivacy first."
+            )
+        return self.privacy
 
     def check_federation(self, n_rows: int) -> None:
         """Let the key holder refuse to tell a total. Run by the key holder.

@@ -14,7 +14,7 @@ from ..crypto.fixed_point import FixedPoint
 from ..crypto.masking import IdentityKey, PairwiseMasks
 from ..crypto.paillier import PrivateKey, PublicKey
 from ..least_squares import LeastSquares
-from .answers import answer, exact_answer
+from .answers import answer, exact_answer, private_answer
 from .disclosure import DisclosureRules
 from .envelope import RefusedMessageError, Round
 from .messages import (
@@ -24,7 +24,9 @@ from .messages import (
     total_to_bytes,
 )
 from .queries import (
+    ExactQuery,
     GramQuery,
+    PrivateGramQuery,
     Query,
     SquaresQuery,
     SumsQuery,
@@ -77,7 +79,10 @@ class Client:
         self.label = label
         self.public_key = public_key
         self._rows = rows
-        self._masks = PairwiseMasks(identity_key, list(roster.identities.values()), roster.digest)
+        self._rules = rules
+        identities = list(roster.identities.values())
+        self._masks = PairwiseMasks(identity_key, identities, roster.digest)
+        self._position = identities.index(identity_key.identity)
         self._transcript = Transcript(roster, f"client {label!r}")
         self._has_added = False
 
@@ -101,10 +106,13 @@ class Client:
         ------
         RefusedMessageError
             If the query is not the one that this client waits for.
+        ValueError
+            If it is not what the client agreed to answer (`DisclosureRules`).
         OverflowError
             If a value of the answer does not fit its slot. Nothing was sent then.
         """
         asked = query_from_bytes(self._transcript.answer(query), self._rows.n_features)
+        self._rules.check_query(self.label, asked, self._transcript.round.number)
         self._has_added = False
         n_clients = self._transcript.roster.n_clients
         layout = asked.slots.layout(self.public_key.plaintext_bits, n_clients)
@@ -119,9 +127,16 @@ class Client:
         raise OverflowError(f"client {self.label!r} would send {problem}; {asked.slots.remedy}.")
 
     def _encoded(self, asked: Query, layout: FixedPoint) -> EncodedVector:
-        if isinstance(asked, GramQuery):
-            return layout.encode_integers(exact_answer(asked, self._rows))
-        return layout.encode(answer(asked, self._rows))
+        match asked:
+            case PrivateGramQuery():
+                privacy = self._rules.promised_privacy(self.label)
+                fit_intercept = self._rules.fit_intercept
+                noisy = private_answer(self._rows, privacy, fit_intercept=fit_intercept)
+                return layout.encode_integers(noisy)
+            case GramQuery():
+                return layout.encode_integers(exact_answer(asked, self._rows))
+            case _:
+                return layout.encode(answer(asked, self._rows))
 
     def add_to(self, running_sum: bytes, own: EncryptedVector) -> bytes:
         """Add this client's answer to what came round the ring, under encryption.
@@ -154,11 +169,16 @@ class Client:
                 "adds exactly once."
             )
         self._has_added = True
-        if not running_sum:
+        if self._position == 0 and not running_sum:
             return running_sum_to_bytes(own, of_round)
         received = running_sum_from_bytes(
             running_sum, self.public_key, own.layout, own.size, of_round
         )
+        if received.n_terms != self._position:
+            raise RefusedMessageError(
+                f"client {self.label!r} comes after {self._position} others in the ring, and "
+                f"{received.n_terms} have entered this running sum; each adds once, in order."
+            )
         return running_sum_to_bytes(received + own, of_round)
 
     def hear(self, total: bytes) -> None:
@@ -266,9 +286,10 @@ class KeyHolder:
                 "client once."
             )
         decrypted = self._private_key.decrypt(encrypted, self._n_jobs)
-        if isinstance(asked, GramQuery):
+        if isinstance(asked, ExactQuery):
             integers = layout.decode_integers(decrypted)
-            self._rules.check_federation(integers[0])
+            if isinstance(asked, GramQuery):
+                self._rules.check_federation(integers[0])
             message = exact_total_to_bytes(integers, layout.slot_bits, of_round)
         else:
             total = layout.decode(decrypted)

@@ -37,6 +37,9 @@ class Slots(Enum):
     bits, of which 6 slots fit a key of 3072 bits and 4 one of 2048. EXACT_WEIGHTED has 171
     bits more, for weights that are multiples of ``2**-130`` below ``2**41``, all 53 bits of
     any number from ``2**-78`` on, 4e-24: 4 slots and 3.
+
+    NOISY carries products of two values in [-1, 1], multiples of ``2**-20``, and noise, for
+    ``2**52`` rows and more.
     """
 
     STANDARD = (64, 48, "use a smaller learning_rate, or learning_rate='auto'")
@@ -44,6 +47,7 @@ class Slots(Enum):
     WIDE = (512, 256, "rescale X, y or sample_weight")
     EXACT = (511, 290, "rescale X or y")
     EXACT_WEIGHTED = (682, 420, "rescale X, y or sample_weight")
+    NOISY = (96, 40, "use a larger epsilon or delta")
 
     def __init__(self, slot_bits: int, fraction_bits: int, remedy: str) -> None:
         self.slot_bits = slot_bits
@@ -123,6 +127,16 @@ class GramQuery:
 
 
 @dataclass(frozen=True)
+class PrivateGramQuery:
+    """Ask for all products of the columns ``[X, y, 1]`` of clipped rows, with noise.
+
+    Bounds and noise are those that the clients agreed on before; a query cannot change them.
+    """
+
+    slots: ClassVar[Slots] = Slots.NOISY
+
+
+@dataclass(frozen=True)
 class ErrorsQuery:
     """Ask for weighted sums of absolute errors, squared errors and the target's squares.
 
@@ -140,7 +154,8 @@ class ErrorsQuery:
 
 
 FloatQuery: TypeAlias = SumsQuery | StartQuery | SquaresQuery | GradientQuery | ErrorsQuery
-Query: TypeAlias = FloatQuery | GramQuery
+ExactQuery: TypeAlias = GramQuery | PrivateGramQuery
+Query: TypeAlias = FloatQuery | ExactQuery
 
 _KINDS: tuple[type[Query], ...] = (
     SumsQuery,
@@ -149,6 +164,7 @@ _KINDS: tuple[type[Query], ...] = (
     GradientQuery,
     GramQuery,
     ErrorsQuery,
+    PrivateGramQuery,
 )
 _SLOTS = tuple(Slots)
 
@@ -168,6 +184,8 @@ def answer_size(query: Query, n_features: int) -> int:
             return n_features + 1
         case GramQuery():
             return 1 + (n_features + 2) * (n_features + 3) // 2
+        case PrivateGramQuery():
+            return (n_features + 2) * (n_features + 3) // 2
         case ErrorsQuery():
             return 3
         case _:
@@ -225,6 +243,8 @@ def _parse(kind: int, slots: Slots, floats: FloatArray, n_features: int) -> Quer
             query = GramQuery(slots)
         case (5, 1):
             query = ErrorsQuery(float(floats[0]))
+        case (6, 0):
+            query = PrivateGramQuery()
     return query if np.isfinite(floats).all() else None
 
 

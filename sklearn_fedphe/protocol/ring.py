@@ -17,7 +17,7 @@ from .disclosure import DisclosureRules
 from .envelope import Round
 from .messages import KEY_HOLDER, Message, exact_total_from_bytes, total_from_bytes
 from .parties import ANY_ROWS, Client, KeyHolder
-from .queries import FloatQuery, GramQuery, Query, answer_size
+from .queries import ExactQuery, FloatQuery, Query, answer_size
 from .roster import SESSION_BYTES, Roster
 
 Observer: TypeAlias = Callable[[Message], None]
@@ -115,12 +115,12 @@ class RingSum:
         total, of_round = self._trip(query)
         return total_from_bytes(total, answer_size(query, self.n_features), of_round)
 
-    def exact_sum(self, query: GramQuery) -> IntegerArray:
+    def exact_sum(self, query: ExactQuery) -> IntegerArray:
         """Make one trip round the ring for a vector of integers.
 
         Parameters
         ----------
-        query : GramQuery
+        query : ExactQuery
             Which vector to sum; public.
 
         Returns
@@ -203,7 +203,8 @@ def form_ring(
     identity_keys = {label: IdentityKey() for label in rows}
     n_features = next(iter(rows.values())).n_features
     identities = {label: key.identity for label, key in identity_keys.items()}
-    roster = Roster(os.urandom(SESSION_BYTES), sent.fingerprint, n_features, identities)
+    session = os.urandom(SESSION_BYTES)
+    roster = Roster(session, sent.fingerprint, n_features, identities, terms=repr(rules))
     # Each client would do so for itself.
     public_key = received_public_key(sent.to_bytes(), key_length, roster.key_fingerprint)
     clients = [

@@ -34,6 +34,8 @@ class Roster:
         Number of columns, the same for all clients.
     identities : mapping from label to bytes of length 32
         Each client's X25519 public key, in the order of the ring.
+    terms : str, default=""
+        What clients refuse, and the privacy that they are promised.
 
     Raises
     ------
@@ -45,6 +47,7 @@ class Roster:
     key_fingerprint: bytes
     n_features: int
     identities: Mapping[Hashable, bytes]
+    terms: str = ""
 
     def __post_init__(self) -> None:
         if self.n_clients < MIN_CLIENTS:
@@ -68,7 +71,12 @@ class Roster:
     @cached_property
     def digest(self) -> bytes:
         """SHA-256 of all of the above, each part with its length: 32 bytes."""
-        parts = [self.session, self.key_fingerprint, struct.pack(">I", self.n_features)]
+        parts = [
+            self.session,
+            self.key_fingerprint,
+            struct.pack(">I", self.n_features),
+            self.terms.encode(),
+        ]
         for label, identity in self.identities.items():
             parts += [f"{type(label).__name__}:{label!r}".encode(), identity]
         framed = b"".join(struct.pack(">I", len(part)) + part for part in parts)

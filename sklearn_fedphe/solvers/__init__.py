@@ -3,6 +3,7 @@
 from .base import NormalEquations, Objective, Solution
 from .conjugate_gradient import ConjugateGradient
 from .gradient_descent import GradientDescent
+from .noisy_normal_equations import NoisyNormalEquationsSolver
 from .normal_equations import ExactSolution, NormalEquationsSolver
 from .watch import NOBODY, Watch
 
@@ -14,6 +15,7 @@ __all__ = [
     "ConjugateGradient",
     "ExactSolution",
     "GradientDescent",
+    "NoisyNormalEquationsSolver",
     "NormalEquations",
     "NormalEquationsSolver",
     "Objective",

@@ -32,6 +32,41 @@ class NormalEquations(Protocol):
         """Whether there is an intercept, which is not penalised."""
 
 
+class NoisyNormalEquations(Protocol):
+    """All products of the columns ``[X, y, 1]`` in a box, with noise."""
+
+    @property
+    def products(self) -> FloatArray:
+        """Symmetric, of shape (n_features + 2, n_features + 2)."""
+
+    @property
+    def noise_scale(self) -> float:
+        """Standard deviation of the noise of each."""
+
+    @property
+    def center(self) -> FloatArray:
+        """Of the box: features, then the target; zero without an intercept."""
+
+    @property
+    def half_width(self) -> FloatArray:
+        """Of the box. A value x is ``(x - center) / half_width`` there."""
+
+    @property
+    def alpha(self) -> float:
+        """The Ridge penalty on the coefficients, in the user's units."""
+
+    @property
+    def fit_intercept(self) -> bool:
+        """Whether there is an intercept, which is not penalised."""
+
+
+class NoisyObjective(Protocol):
+    """A function of which only the noisy normal equations are to be had."""
+
+    def noisy_normal_equations(self) -> NoisyNormalEquations:
+        """Return what determines the minimum, with noise that hides single rows."""
+
+
 class Objective(Protocol):
     """A convex quadratic function that a solver minimises."""
 

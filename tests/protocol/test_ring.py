@@ -195,15 +195,40 @@ def test_clients_that_were_asked_different_things_have_no_total(private_key):
 def test_a_client_adds_once_a_round(private_key):
     ring = ring_of([[1.0, 2.0]] * 3, private_key)
     question, _ = ring.key_holder.ask(StartQuery())
-    client = ring.clients[1]
+    client = ring.clients[0]
     own = client.public_key.encrypt(client.encode(question))
     running = client.add_to(b"", own)
 
     with pytest.raises(
         RefusedMessageError,
-        match="client 1 has added to round 1 before; every client adds exactly once",
+        match="client 0 has added to round 1 before; every client adds exactly once",
     ):
         client.add_to(running, own)
+
+
+@pytest.mark.parametrize(("position", "came"), [(0, 1), (1, 2), (2, 1)])
+def test_a_client_adds_in_its_place(private_key, position, came):
+    ring = ring_of([[1.0, 2.0]] * 4, private_key)
+    question, _ = ring.key_holder.ask(StartQuery())
+    encrypted = [c.public_key.encrypt(c.encode(question)) for c in ring.clients]
+    forged = bytearray(ring.clients[0].add_to(b"", encrypted[0]))
+    forged[RUNNING_SUM.size - 1] = came
+    client = ring.clients[position]
+    client._has_added = False
+
+    with pytest.raises(RefusedMessageError) as error:
+        client.add_to(bytes(forged), encrypted[position])
+    assert error.match(
+        f"client {position} comes after {position} others in the ring, and {came} have entered "
+        "this running sum; each adds once, in order"
+    )
+
+
+def test_only_the_first_begins(private_key):
+    ring = ring_of([[1.0, 2.0]] * 3, private_key)
+    question, _ = ring.key_holder.ask(StartQuery())
+    with pytest.raises(RefusedMessageError, match="A running sum of 0 bytes"):
+        pass_on(ring.clients[1], b"", question)
 
 
 def test_a_total_is_opened_once(private_key):

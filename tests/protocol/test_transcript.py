@@ -13,7 +13,7 @@ from sklearn_fedphe.protocol.envelope import QueryHeader
 from sklearn_fedphe.protocol.messages import total_to_bytes
 from sklearn_fedphe.protocol.transcript import Transcript
 
-ROSTER = Roster(b"s" * 16, b"f" * 32, 2, {label: label.encode() * 32 for label in "ABC"})
+ROSTER = Roster(b"s" * 16, b"f" * 32, 2, {label: label.encode() * 32 for label in "ABC"}, "terms")
 
 
 @pytest.fixture
@@ -77,12 +77,13 @@ def test_refuses_a_query_of_another_session(client):
     "change",
     [
         {"n_features": 3},
+        {"terms": "others"},
         {"key_fingerprint": b"g" * 32},
         {"identities": ROSTER.identities | {"D": b"D" * 32}},
         {"identities": ROSTER.identities | {"C": b"D" * 32}},
         {"identities": dict(reversed(ROSTER.identities.items()))},
     ],
-    ids=["features", "key", "joined", "another identity", "order"],
+    ids=["features", "terms", "key", "joined", "another identity", "order"],
 )
 def test_refuses_a_query_of_another_roster(client, change):
     other = replace(ROSTER, **change)
@@ -155,7 +156,7 @@ def test_asks_nothing_new_before_the_total_is_told(key_holder):
 
 
 def test_the_digest_of_a_roster_is_that_of_its_documented_parts():
-    parts = [b"s" * 16, b"f" * 32, struct.pack(">I", 2)]
+    parts = [b"s" * 16, b"f" * 32, struct.pack(">I", 2), b"terms"]
     for label in "ABC":
         parts += [f"str:{label!r}".encode(), label.encode() * 32]
     data = b"".join(struct.pack(">I", len(part)) + part for part in parts)
