@@ -47,3 +47,28 @@ def test_solvers_are_compared_where_all_are_accurate():
 @pytest.mark.parametrize("script", ["parts_alone.py", "scaling.py"])
 def test_other_benchmarks_run(script):
     assert len(figures(script, "--key-length", "1024")) == 4
+
+
+def test_masks_cost_little():
+    [row] = figures("masks.py", "--key-length", "2048", "--clients", "3", "--features", "10")[
+        "Masks"
+    ]
+
+    assert 0 < row["ms a client and round"] < row["ms a client, once a fit"]
+
+
+def test_private_fits_are_compared():
+    options = ["--epsilon", "1000", "--data", "made, 1,000 rows", "--repetitions", "1"]
+
+    tables = figures("privacy.py", *options)
+
+    [row] = next(rows for title, rows in tables.items() if title.startswith("Private"))
+    assert row["R^2, ours"] == pytest.approx(row["R^2, no privacy"], abs=0.02)
+
+
+def test_mutated_messages_are_counted():
+    pytest.importorskip("atheris", reason="atheris has no wheels for this Python")
+    command = [sys.executable, BENCHMARKS / "fuzz_messages.py", "--runs", "2000"]
+    finished = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
+
+    assert "2,000             0" in finished.stdout

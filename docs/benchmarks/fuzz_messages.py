@@ -1,6 +1,6 @@
 """Mutated messages at every party's door: none but the documented errors, no hang, no bulk.
 
-Needs atheris, which steers its mutations by the code they reach: ``pip install ".[bench]"``. Run
+Needs atheris, which steers its mutations by the code they reach: ``pip install ".[test]"``. Run
 it with ``python docs/benchmarks/fuzz_messages.py``; ``--runs`` says how many messages. An error
 of another kind, a message that takes longer than five seconds or memory beyond 1 GB ends the
 run, with an exit code other than 0.
