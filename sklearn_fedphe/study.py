@@ -18,8 +18,9 @@ from sklearn.metrics import mean_squared_error
 
 from .linear_model import FederatedLinearRegression
 from .protocol import Message, observe
-from .protocol.messages import n_ciphertexts, total_from_bytes
-from .protocol.queries import GradientQuery, query_from_bytes
+from .protocol.messages import n_ciphertexts
+from .protocol.queries import GradientQuery
+from .protocol.reading import read_query, read_total
 from .typing import FloatArray
 
 HOSPITALS = ("Hospital 1", "Hospital 2", "Hospital 3")
@@ -150,11 +151,11 @@ def _fit(
 def _displacements(messages: list[Message], estimator: FederatedLinearRegression) -> FloatArray:
     """Where the steps led, from what was broadcast: shape (max_iter + 1, n_features + 1)."""
     heard = [message.payload for message in messages if message.receiver == HOSPITALS[0]]
-    queries = [query_from_bytes(data, estimator.n_features_in_) for data in heard[::2]]
+    queries = [read_query(data, estimator.n_features_in_) for data in heard[::2]]
     points = [
         np.append(*query.frame.to_raw(query.point))
         for query in queries
         if isinstance(query, GradientQuery)
     ]
-    mean_start = total_from_bytes(heard[-1]) / len(HOSPITALS)
+    mean_start = read_total(heard[-1]) / len(HOSPITALS)
     return np.array([*points, np.append(estimator.coef_, estimator.intercept_) - mean_start])

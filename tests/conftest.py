@@ -25,9 +25,16 @@ def private_key():
 
 @pytest.fixture(scope="module")
 def known_key(private_key):
-    """Every ring formed in the module takes this key, and the test holds it."""
+    """Every ring of 2048 bits formed in the module takes this key, and the test holds it."""
+    keys = {2048: private_key}
+
+    def known(key_length):
+        if key_length not in keys:
+            keys[key_length] = generate_private_key(key_length)
+        return keys[key_length]
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ring, "generate_private_key", lambda _: private_key)
+        patch.setattr(ring, "generate_private_key", known)
         yield private_key
 
 

@@ -23,7 +23,7 @@ def test_one_round_is_exact_and_small():
     assert {"phe", "ours", "ours, factors ahead"} <= set(by_scheme)
     for name in ("ours", "ours, factors ahead"):
         assert by_scheme[name]["worst error"] < 1e-13
-        assert by_scheme[name]["bytes a hop"] == 25 + 1024 // 4
+        assert by_scheme[name]["bytes a hop"] == 46 + 1024 // 4
 
 
 def test_the_study_ends_where_phes_own_way_ends():

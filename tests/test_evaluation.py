@@ -1,7 +1,6 @@
 """Scores over all clients' rows are those of the pooled rows, and show no client's own."""
 
 import dataclasses
-import struct
 
 import numpy as np
 import pandas as pd
@@ -21,14 +20,15 @@ from sklearn_fedphe.least_squares import LeastSquares
 from sklearn_fedphe.predicted_rows import PredictedRows
 from sklearn_fedphe.protocol import KEY_HOLDER, OwnSum, observe, ring
 from sklearn_fedphe.protocol.answers import answer
-from sklearn_fedphe.protocol.messages import running_sum_from_bytes, total_from_bytes
+from sklearn_fedphe.protocol.envelope import RUNNING_SUM, QueryHeader, Round
+from sklearn_fedphe.protocol.messages import running_sum_from_bytes
 from sklearn_fedphe.protocol.queries import (
     ErrorsQuery,
     SumsQuery,
     answer_size,
-    query_from_bytes,
     query_to_bytes,
 )
+from sklearn_fedphe.protocol.reading import read_query, read_total
 
 pytestmark = pytest.mark.usefixtures("known_key")
 
@@ -191,8 +191,8 @@ class TestWhatTravels:
 
     def test_queries_and_scores_follow_from_the_totals_alone(self, seen):
         messages, scores = seen
-        queries = [m.payload for m in messages if m.kind == "query"]
-        first, second = (total_from_bytes(m.payload) for m in (messages[6], messages[15]))
+        queries = [QueryHeader.open(m.payload)[1] for m in messages if m.kind == "query"]
+        first, second = (read_total(m.payload) for m in (messages[6], messages[15]))
         n_rows, weight, target = first
         absolute, squared, total = second
 
@@ -209,27 +209,28 @@ class TestWhatTravels:
         messages, _ = seen
         key, ciphertexts = known_key.public_key, []
         for of_round in (messages[:9], messages[9:]):
-            query = query_from_bytes(of_round[0].payload, 0)
+            query = read_query(of_round[0].payload, 0)
             layout = query.slots.layout(key.plaintext_bits, 3)
             expected = 0
             for n_terms, (own, message) in enumerate(zip(rows, of_round[3:6], strict=True), 1):
                 assert answer_size(query, 0) == 3
-                header = struct.pack("<B16sII", 1, key.fingerprint, 3, n_terms)
-                assert message.payload[:25] == header
-                assert len(message.payload) == 25 + 512
-                hop = running_sum_from_bytes(message.payload, key, layout, 3)
+                (number, digest, *counts), body = RUNNING_SUM.open(message.payload)
+                assert counts == [3, n_terms]
+                assert len(body) == 2 * 512  # three wide numbers, and a slot left empty
+                of = Round(b"", number, digest)
+                hop = running_sum_from_bytes(message.payload, key, layout, 3, of)
                 ciphertexts += hop.ciphertexts
                 integers = layout.encode(answer(query, own)).integers
                 expected = expected + np.array(integers, dtype=object)
-                assert list(known_key.decrypt(hop).integers) == list(expected)
-            total = total_from_bytes(of_round[-1].payload)
+            assert list(known_key.decrypt(hop).integers) == list(expected)
+            total = read_total(of_round[-1].payload)
             np.testing.assert_array_equal(total, layout.decode(known_key.decrypt(hop)))
-        assert len(set(ciphertexts)) == len(ciphertexts) == 6
+        assert len(set(ciphertexts)) == len(ciphertexts) == 12
 
     def test_nothing_of_one_client_is_in_the_clear_anywhere(self, seen, rows, shards, est):
         messages, _ = seen
         everything = b"|".join(m.payload for m in messages)
-        mean = query_from_bytes(messages[9].payload, 0).target_center
+        mean = read_query(messages[9].payload, 0).target_center
         values = {v for X, y in shards.values() for v in [*y, *est.predict(X), *(y - mean)]}
         for own in rows:
             values |= {*own.sums()[2:], *own.errors(mean)}
@@ -244,7 +245,7 @@ class TestWhatTravels:
         for value in values:
             assert not any(written in everything for written in in_the_clear(value)), value
         # The same search finds what is there.
-        totals = np.concatenate([total_from_bytes(messages[i].payload) for i in (6, 15)])
+        totals = np.concatenate([read_total(messages[i].payload) for i in (6, 15)])
         assert all(in_the_clear(v)[0] in everything for v in [mean, *totals])
 
     def test_lengths_do_not_depend_on_the_data(self, seen, shards):

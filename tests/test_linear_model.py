@@ -273,7 +273,7 @@ def test_verbose_prints_a_line_an_iteration(diabetes, cut, capsys, solver, preco
 
     lines = capsys.readouterr().out.splitlines()
     # 11 numbers, 31 slots of 64 bits or 15 of 128 in 2048 bits, from each of three clients.
-    travelled = 3 * (25 + 512)
+    travelled = 3 * (46 + 512)
     for i, (line, norm) in enumerate(zip(lines, federated.gradient_norms_, strict=True), 1):
         start = f"[FederatedLinearRegression] iteration {i}: gradient norm {norm:.3e}, "
         assert re.fullmatch(re.escape(f"{start}{travelled} bytes, ") + r"\d+\.\d{3} s", line)
@@ -282,7 +282,7 @@ def test_verbose_prints_a_line_an_iteration(diabetes, cut, capsys, solver, preco
 def test_verbose_prints_one_line_of_the_exact_solver(diabetes, cut, capsys):
     fit(cut(UNEVEN[3], *diabetes), solver="normal_equations", verbose=1)
 
-    travelled = 3 * (25 + 20 * 512)  # 79 numbers, 4 a ciphertext
+    travelled = 3 * (46 + 20 * 512)  # 79 numbers, 4 a ciphertext
     line = rf"\[FederatedLinearRegression\] iteration 1: {travelled} bytes, \d+\.\d{{3}} s\n"
     assert re.fullmatch(line, capsys.readouterr().out)
 

@@ -35,8 +35,8 @@ from sklearn_fedphe import FederatedLinearRegression
 from sklearn_fedphe.crypto.paillier import PrivateKey
 from sklearn_fedphe.preprocessing import FederatedStandardScaler
 from sklearn_fedphe.protocol import KEY_HOLDER, observe, ring
-from sklearn_fedphe.protocol.messages import total_from_bytes
-from sklearn_fedphe.protocol.queries import SquaresQuery, SumsQuery, query_from_bytes
+from sklearn_fedphe.protocol.queries import SquaresQuery, SumsQuery
+from sklearn_fedphe.protocol.reading import read_query, read_total
 
 pytestmark = pytest.mark.usefixtures("known_key")
 
@@ -340,7 +340,7 @@ def test_two_totals_are_decrypted_and_nothing_else(seen):
 def test_totals_are_those_of_the_features_and_nothing_of_the_target(seen, patients):
     X, _ = patients
     payloads = {(m.round, m.kind): m.payload for m in seen[0] if m.kind != "running sum"}
-    sums, squares = (query_from_bytes(payloads[i, "query"], 10) for i in (1, 2))
+    sums, squares = (read_query(payloads[i, "query"], 10) for i in (1, 2))
     mean = X.mean(axis=0)
 
     assert isinstance(sums, SumsQuery)
@@ -348,7 +348,7 @@ def test_totals_are_those_of_the_features_and_nothing_of_the_target(seen, patien
     np.testing.assert_allclose(squares.center, mean, rtol=1e-14)
     assert squares.target_center == 0
     for number, total in ((1, X.sum(axis=0)), (2, np.square(X - mean).sum(axis=0))):
-        told = total_from_bytes(payloads[number, "total"])
+        told = read_total(payloads[number, "total"])
         np.testing.assert_allclose(told, [442, 442, *total, 0], rtol=1e-12)
 
 

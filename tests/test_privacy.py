@@ -12,6 +12,7 @@ from sklearn_fedphe import FederatedLinearRegression
 from sklearn_fedphe.least_squares import LeastSquares
 from sklearn_fedphe.protocol import KEY_HOLDER, FederatedLeastSquares, form_ring, observe
 from sklearn_fedphe.protocol.answers import answer, exact_answer
+from sklearn_fedphe.protocol.envelope import RUNNING_SUM, TOTAL, QueryHeader, Round
 from sklearn_fedphe.protocol.messages import (
     exact_total_from_bytes,
     running_sum_from_bytes,
@@ -35,6 +36,7 @@ OWN_TYPES = {"sklearn_fedphe.linear_model", "sklearn_fedphe.inference"}
 
 
 def fit(shards, **parameters):
+    """Return the messages of a fit, and the estimator."""
     messages = []
     est = FederatedLinearRegression(key_length=2048, **parameters)
     with observe(messages.append):
@@ -84,10 +86,16 @@ def rounds_of(messages):
         assert set(same) == {query}
         assert set(same_total) == {total}
         yield (
-            query_from_bytes(query, 10),
+            query_from_bytes(QueryHeader.open(query)[1], 10),
             [m.payload for m in of_round if m.kind == "running sum"],
             total,
         )
+
+
+def round_of(payload):
+    """The round that a running sum or a total says it is of."""
+    number, digest, *_ = (TOTAL if payload[1] == 3 else RUNNING_SUM).open(payload)[0]
+    return Round(b"", number, digest)
 
 
 def answer_of(query, own):
@@ -97,14 +105,16 @@ def answer_of(query, own):
 
 
 def total_of(query, payload):
+    size, of_round = answer_size(query, 10), round_of(payload)
     if isinstance(query, GramQuery):
-        return exact_total_from_bytes(payload, query.slots.slot_bits)
-    return total_from_bytes(payload)
+        return exact_total_from_bytes(payload, query.slots.slot_bits, size, of_round)
+    return total_from_bytes(payload, size, of_round)
 
 
 def ciphertexts_of(query, payload, public_key):
     layout = query.slots.layout(public_key.plaintext_bits, len(SIZES))
-    return running_sum_from_bytes(payload, public_key, layout, answer_size(query, 10))
+    size = answer_size(query, 10)
+    return running_sum_from_bytes(payload, public_key, layout, size, round_of(payload))
 
 
 def test_messages_take_the_ways_of_the_protocol_and_no_other(seen):
@@ -146,16 +156,17 @@ def test_what_leaves_a_client_is_ciphertexts_each_unlike_every_other(seen, known
 def test_a_running_sum_is_a_header_and_ciphertexts_and_not_a_byte_more(seen, known_key):
     """Parsed here by the documented format: nothing is left that could hold a count of rows."""
     key = known_key.public_key
-    for query, sums, _ in rounds_of(seen[0]):
+    for number, (query, sums, total) in enumerate(rounds_of(seen[0]), 1):
         size = answer_size(query, 10)
         n_slots = key.plaintext_bits // query.slots.slot_bits
+        digest = total[6:38]
         for position, payload in enumerate(sums, 1):
-            header, body = payload[:25], payload[25:]
-            assert header == struct.pack("<B16sII", 1, key.fingerprint, size, position)
-            assert len(body) == math.ceil(size / n_slots) * 512
+            header, body = payload[:46], payload[46:]
+            assert header == struct.pack(">BBI32sII", 1, 2, number, digest, size, position)
+            assert len(body) == math.ceil((size + 1) / n_slots) * 512
 
 
-def test_each_hop_holds_exactly_the_running_sum(seen, known_key):
+def test_each_hop_is_masked_and_the_last_is_the_total(seen, known_key):
     messages, rows = seen
     for query, sums, total in rounds_of(messages):
         layout = query.slots.layout(known_key.public_key.plaintext_bits, len(SIZES))
@@ -169,7 +180,11 @@ def test_each_hop_holds_exactly_the_running_sum(seen, known_key):
             own_integers = encode(answer_of(query, own)).integers
             expected = expected + np.array(own_integers, dtype=object)
             assert hop.n_terms == n_terms
-            assert list(hop.integers) == list(expected)
+            if n_terms < len(SIZES):
+                assert not set(hop.integers) & set(expected)
+                with pytest.raises(ValueError, match="is not a sum of encoded vectors"):
+                    decode(hop)
+        assert list(hop.integers) == list(expected)
         np.testing.assert_array_equal(total_of(query, total), decode(hop))
 
 
@@ -230,9 +245,9 @@ def test_nothing_of_one_client_is_in_the_clear_anywhere(seen, shards):
 
 def public_floats(messages):
     """Every float of every public message, where its format has them."""
-    parts = [m.payload for m in messages if m.kind == "total"]
-    parts += [m.payload[-(len(m.payload) // 8 * 8) :] for m in messages if m.kind == "query"]
-    return {value for part in parts for value in np.frombuffer(part[len(part) % 8 :])}
+    parts = [TOTAL.open(m.payload)[1] for m in messages if m.kind == "total"]
+    parts += [QueryHeader.open(m.payload)[1][6:] for m in messages if m.kind == "query"]
+    return {value for part in parts for value in np.frombuffer(part)}
 
 
 def in_the_clear(value):

@@ -48,7 +48,7 @@ def test_study_counts_what_travelled(study):
     # 50 gradients of 11 numbers; 12 squares before and 11 of the mean start, in wide slots.
     assert study.traffic.rounds == 52
     assert study.traffic.ciphertexts == 3 * (3 + 50 + 3)
-    assert study.traffic.encrypted_bytes == 3 * 52 * 25 + study.traffic.ciphertexts * 768
+    assert study.traffic.encrypted_bytes == 3 * 52 * 46 + study.traffic.ciphertexts * 768
     assert study.traffic.public_bytes > 0
 
 

@@ -17,8 +17,9 @@ import peers
 from measuring import interleaved, median_ratio, parse_options, show
 
 from sklearn_fedphe.crypto.key_generation import generate_private_key
+from sklearn_fedphe.crypto.masking import IdentityKey
 from sklearn_fedphe.least_squares import Frame, LeastSquares
-from sklearn_fedphe.protocol import RingSum
+from sklearn_fedphe.protocol import RingSum, Roster
 from sklearn_fedphe.protocol.parties import Client, KeyHolder
 from sklearn_fedphe.protocol.queries import GradientQuery, Slots
 
@@ -43,17 +44,21 @@ class Ring:
         n_clients, n_numbers = vectors.shape
         private_key = generate_private_key(key_length)
         self._public_key = private_key.public_key
+        keys = [IdentityKey() for _ in vectors]
+        identities = {i: key.identity for i, key in enumerate(keys)}
+        roster = Roster(bytes(16), self._public_key.fingerprint, n_numbers, identities)
         clients = [
-            Client(i, Answer(vector), self._public_key, n_clients)
+            Client(i, Answer(vector), self._public_key, roster, keys[i])
             for i, vector in enumerate(vectors)
         ]
         frame = Frame(np.zeros(n_numbers), np.ones(n_numbers), 0.0, 1.0, 1.0)
         self._query = GradientQuery(np.zeros(n_numbers), frame, Slots.STANDARD)
-        self._ring = RingSum(clients, KeyHolder(private_key, n_clients, n_numbers))
+        self._ring = RingSum(clients, KeyHolder(private_key, roster))
         self._ring.sum(self._query)  # builds the table of hiding factors, once a key
         layout = Slots.STANDARD.layout(self._public_key.plaintext_bits, n_clients)
         self.n_ciphertexts = n_clients * layout.n_plaintexts(n_numbers)
-        self.bytes_a_hop = 25 + layout.n_plaintexts(n_numbers) * self._public_key.ciphertext_bytes
+        ciphertext_bytes = self._public_key.ciphertext_bytes
+        self.bytes_a_hop = 46 + layout.n_plaintexts(n_numbers) * ciphertext_bytes
 
     def round(self):
         return self._ring.sum(self._query)

@@ -9,9 +9,11 @@ from unittest.mock import patch
 from sklearn_fedphe import linear_model
 from sklearn_fedphe.crypto.encrypted_vector import EncryptedVector
 from sklearn_fedphe.crypto.fixed_point import FixedPoint
+from sklearn_fedphe.crypto.masking import PairwiseMasks
 from sklearn_fedphe.crypto.obfuscation import Obfuscator
 from sklearn_fedphe.crypto.paillier import PrivateKey, PublicKey
 from sklearn_fedphe.protocol import parties, ring
+from sklearn_fedphe.protocol.transcript import Transcript
 from sklearn_fedphe.solvers import ConjugateGradient, GradientDescent, NormalEquationsSolver
 
 PLACES = (
@@ -29,8 +31,15 @@ PLACES = (
     (parties, "running_sum_to_bytes", "messages"),
     (parties, "running_sum_from_bytes", "messages"),
     (parties, "query_from_bytes", "messages"),
+    (parties, "query_to_bytes", "messages"),
+    (parties, "total_to_bytes", "messages"),
+    (ring, "total_from_bytes", "messages"),
+    (Transcript, "ask", "messages"),
+    (Transcript, "answer", "messages"),
+    (Transcript, "close", "messages"),
+    (PairwiseMasks, "__init__", "agree on masks"),
+    (PairwiseMasks, "mask", "mask"),
     (parties, "exact_total_to_bytes", "messages"),
-    (ring, "query_to_bytes", "messages"),
     (ring, "exact_total_from_bytes", "messages"),
     (linear_model, "check_parameters", "validation"),
     (linear_model, "check_data", "validation"),

@@ -21,7 +21,8 @@ CASES = {
     "clients": [(ROWS, FEATURES, k) for k in (3, 10, 30, 100)],
 }
 PARTS = (
-    "local arithmetic", "encode", "encrypt", "add", "decrypt", "decode", "messages", "rest",
+    "local arithmetic", "encode", "mask", "encrypt", "add",
+    "decrypt", "decode", "messages", "rest",
 )  # fmt: skip
 REPETITIONS = 7
 

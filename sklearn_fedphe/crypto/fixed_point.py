@@ -10,6 +10,10 @@ as there are clients. Slots are signed, and the packed integer simply is
 One scale serves a whole vector and is public, so an encoded vector tells nothing about
 the size of its values (a float's own exponent, sent in the clear, would).
 
+At least one slot of a vector is left empty. What is no sum of encodings - a sum in which
+masks did not cancel is uniform modulo n - has something else than zero there, but for a
+chance of one in ``2**slot_bits``, and is refused rather than decoded.
+
 Packing of additively homomorphic plaintexts: Ge and Zdonik, "Answering aggregation
 queries in a secure system model", VLDB 2007, section 4; guard bits as in Zhang et al.,
 "BatchCrypt", USENIX ATC 2020, section 4.
@@ -103,7 +107,7 @@ class FixedPoint:
         return self.plaintext_bits // self.slot_bits
 
     def n_plaintexts(self, size: int) -> int:
-        """Return how many big integers a vector takes.
+        """Return how many big integers a vector takes, one slot at least left empty.
 
         Parameters
         ----------
@@ -113,9 +117,9 @@ class FixedPoint:
         Returns
         -------
         int
-            ``ceil(size / n_slots)``.
+            ``ceil((size + 1) / n_slots)``.
         """
-        return -(-size // self.n_slots)
+        return size // self.n_slots + 1
 
     def encode(self, values: ArrayLike) -> EncodedVector:
         """Round `values` to fixed point and pack them.
@@ -143,8 +147,7 @@ class FixedPoint:
         scaled = np.rint(np.ldexp(vector, self.fraction_bits))
         if np.abs(scaled).max(initial=0.0) >= math.ldexp(1.0, self.value_bits):
             raise self._overflow(_exponent(largest))
-        limbs = limbs_from_floats(scaled, self._n_limbs)
-        return EncodedVector(self, len(vector), pack(limbs, self.slot_bits, self.n_slots))
+        return self._packed(limbs_from_floats(scaled, self._n_limbs))
 
     def encode_integers(self, integers: IntegerArray) -> EncodedVector:
         """Pack what is in fixed point already, without rounding.
@@ -168,8 +171,7 @@ class FixedPoint:
         n_bits = max((integer.bit_length() for integer in integers), default=0)
         if n_bits > self.value_bits:
             raise self._overflow(n_bits - self.fraction_bits)
-        limbs = limbs_from_integers(integers, self._n_limbs)
-        return EncodedVector(self, len(integers), pack(limbs, self.slot_bits, self.n_slots))
+        return self._packed(limbs_from_integers(integers, self._n_limbs))
 
     def decode(self, encoded: EncodedVector) -> NDArray[np.float64]:
         """Unpack a sum of encodings.
@@ -222,6 +224,11 @@ class FixedPoint:
     @property
     def _n_limbs(self) -> int:
         return -(-self.slot_bits // LIMB_BITS)
+
+    def _packed(self, limbs: Limbs) -> EncodedVector:
+        size = len(limbs)
+        integers = pack(limbs, self.slot_bits, self.n_slots, self.n_plaintexts(size))
+        return EncodedVector(self, size, integers)
 
     def _unpacked(self, encoded: EncodedVector) -> Limbs:
         try:

@@ -14,7 +14,7 @@ from gmpy2 import mpz
 from .limbs import LIMB_BITS, Limbs
 
 
-def pack(limbs: Limbs, slot_bits: int, n_slots: int) -> tuple[mpz, ...]:
+def pack(limbs: Limbs, slot_bits: int, n_slots: int, n_integers: int) -> tuple[mpz, ...]:
     """Pack signed integers, `n_slots` to a big integer.
 
     Parameters
@@ -23,13 +23,14 @@ def pack(limbs: Limbs, slot_bits: int, n_slots: int) -> tuple[mpz, ...]:
         Integers of at most `slot_bits` bits, sign included.
     slot_bits, n_slots : int
         Width of a slot, and slots to a big integer.
+    n_integers : int
+        How many big integers to make, of `size` slots or more together.
 
     Returns
     -------
     tuple of mpz
-        ``ceil(size / n_slots)`` integers; slots left over are zero.
+        Slots left over are zero.
     """
-    n_integers = -(-len(limbs) // n_slots)
     slots = np.zeros((n_integers * n_slots, slot_bits), np.uint8)
     slots[: len(limbs)] = np.unpackbits(
         limbs.view(np.uint8), axis=1, count=slot_bits, bitorder="little"

@@ -76,12 +76,14 @@ class PublicKey:
         """Length of one ciphertext, the same for all."""
         return ciphertext_bytes(self.key_length)
 
+    def to_bytes(self) -> bytes:
+        """Return n, most significant byte first."""
+        return int(self.n).to_bytes((self.key_length + 7) // 8, "big")
+
     @cached_property
     def fingerprint(self) -> bytes:
-        """First 16 bytes of the SHA-256 digest of n."""
-        return hashlib.sha256(int(self.n).to_bytes((self.key_length + 7) // 8, "big")).digest()[
-            :16
-        ]
+        """The SHA-256 digest of n, 32 bytes: what a client knows the key by."""
+        return hashlib.sha256(self.to_bytes()).digest()
 
     @cached_property
     def _obfuscator(self) -> Obfuscator:

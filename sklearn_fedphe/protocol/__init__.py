@@ -2,11 +2,12 @@
 
 from .coordinates import moments
 from .disclosure import DisclosureRules
+from .envelope import RefusedMessageError
 from .messages import KEY_HOLDER, Message
 from .objective import FederatedLeastSquares
 from .own_sum import OwnSum
-from .parties import MIN_CLIENTS
 from .ring import RingSum, form_ring, observe
+from .roster import MIN_CLIENTS, Roster
 
 __all__ = [
     "KEY_HOLDER",
@@ -15,7 +16,9 @@ __all__ = [
     "FederatedLeastSquares",
     "Message",
     "OwnSum",
+    "RefusedMessageError",
     "RingSum",
+    "Roster",
     "form_ring",
     "moments",
     "observe",

@@ -3,17 +3,18 @@
 A *query* (`queries`) goes from the key holder to every client and a *total* comes from
 it: both are public. Between clients, and from the last one to the key holder, only
 *running sums* travel, and they are encrypted. The length of every message follows from
-its kind, the number of features and the key length alone.
+its kind, the number of features and the key length alone. `envelope` says how strictly
+they are read.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+import gmpy2
 import numpy as np
 from gmpy2 import mpz
 
@@ -21,9 +22,7 @@ from ..crypto.encrypted_vector import EncryptedVector
 from ..crypto.fixed_point import FixedPoint
 from ..crypto.paillier import PublicKey, ciphertext_bytes
 from ..typing import FloatArray, IntegerArray
-
-_VERSION = 1
-_HEADER = struct.Struct("<B16sII")  # version, fingerprint of the key, values, terms
+from .envelope import RUNNING_SUM, TOTAL, RefusedMessageError, Round
 
 
 class _Role(Enum):
@@ -58,17 +57,15 @@ class Message:
     payload: bytes
 
 
-def running_sum_to_bytes(vector: EncryptedVector) -> bytes:
+def running_sum_to_bytes(vector: EncryptedVector, of_round: Round) -> bytes:
     """Serialise an encrypted vector: a header, then ciphertexts of one length."""
-    key = vector.public_key
-    header = _HEADER.pack(_VERSION, key.fingerprint, vector.size, vector.n_terms)
-    return header + b"".join(
-        int(ciphertext).to_bytes(key.ciphertext_bytes, "big") for ciphertext in vector.ciphertexts
-    )
+    width = vector.public_key.ciphertext_bytes
+    body = b"".join(int(c).to_bytes(width, "big") for c in vector.ciphertexts)
+    return RUNNING_SUM.seal(body, of_round.number, of_round.digest, vector.size, vector.n_terms)
 
 
 def running_sum_from_bytes(
-    data: bytes, public_key: PublicKey, layout: FixedPoint, size: int
+    data: bytes, public_key: PublicKey, layout: FixedPoint, size: int, of_round: Round
 ) -> EncryptedVector:
     """Parse an encrypted vector.
 
@@ -76,63 +73,88 @@ def running_sum_from_bytes(
     ----------
     data : bytes
     public_key : PublicKey
-        The one that the receiver knows; a vector under another is refused.
+        The one that all parties agreed on.
     layout : FixedPoint
     size : int
         What the query asked for.
+    of_round : Round
+        The one that is open.
 
     Raises
     ------
-    ValueError
-        If `data` is not exactly an encrypted vector of this key, layout and size.
+    RefusedMessageError
+        If `data` is not exactly an encrypted vector of this round, key, layout and size.
     """
+    (number, digest, n_values, n_terms), body = RUNNING_SUM.open(data)
+    RUNNING_SUM.check_round(number, digest, of_round)
     width = public_key.ciphertext_bytes
-    if len(data) != _HEADER.size + width * layout.n_plaintexts(size):
-        raise ValueError(
-            f"A running sum of {len(data)} bytes, where {size} values under a key of "
-            f"{public_key.key_length} bits take "
-            f"{_HEADER.size + width * layout.n_plaintexts(size)}; it is not of this round."
-        )
-    version, fingerprint, n_values, n_terms = _HEADER.unpack_from(data)
-    if (version, fingerprint, n_values) != (_VERSION, public_key.fingerprint, size):
-        raise ValueError(
-            f"A running sum of version {version} with {n_values} values under the key "
-            f"{fingerprint.hex()}, where version {_VERSION}, {size} values and the key "
-            f"{public_key.fingerprint.hex()} were expected; it is not of this round."
+    RUNNING_SUM.check_length(body, width * layout.n_plaintexts(size))
+    if n_values != size or not 1 <= n_terms <= layout.max_terms:
+        raise RefusedMessageError(
+            f"A running sum of {n_values} values and {n_terms} clients, where {size} values and "
+            f"1 to {layout.max_terms} clients can be; it was altered."
         )
     ciphertexts = tuple(
-        mpz(int.from_bytes(data[i : i + width], "big"))
-        for i in range(_HEADER.size, len(data), width)
+        mpz(int.from_bytes(body[i : i + width], "big")) for i in range(0, len(body), width)
     )
-    if not all(0 < ciphertext < public_key.n_squared for ciphertext in ciphertexts):
-        raise ValueError("A running sum holds a number that is no ciphertext; it was altered.")
+    n, n_squared = public_key.n, public_key.n_squared
+    if not all(0 < c < n_squared and gmpy2.gcd(c, n) == 1 for c in ciphertexts):
+        raise RefusedMessageError(
+            "A running sum holds a number that is no ciphertext; it was altered."
+        )
     return EncryptedVector(public_key, layout, size, ciphertexts, n_terms)
 
 
 def n_ciphertexts(running_sum: bytes, key_length: int) -> int:
     """Return the number of ciphertexts in a running sum under a key of so many bits."""
-    return (len(running_sum) - _HEADER.size) // ciphertext_bytes(key_length)
+    return (len(running_sum) - RUNNING_SUM.size) // ciphertext_bytes(key_length)
 
 
-def total_to_bytes(total: FloatArray) -> bytes:
+def total_to_bytes(total: FloatArray, of_round: Round) -> bytes:
     """Serialise a decrypted total."""
-    return total.astype("<f8").tobytes()
+    return TOTAL.seal(total.astype("<f8").tobytes(), of_round.number, of_round.digest)
 
 
-def total_from_bytes(data: bytes) -> FloatArray:
-    """Parse a decrypted total."""
-    return np.frombuffer(data, "<f8").astype(np.float64)
+def total_from_bytes(data: bytes, size: int, of_round: Round) -> FloatArray:
+    """Parse a decrypted total of `size` floats.
+
+    Raises
+    ------
+    RefusedMessageError
+        If `data` is not exactly that, of this round.
+    """
+    total = np.frombuffer(_total_body(data, 8 * size, of_round), "<f8").astype(np.float64)
+    if not np.isfinite(total).all():
+        raise RefusedMessageError("A total holds a number that is not finite; it was altered.")
+    return total
 
 
-def exact_total_to_bytes(total: IntegerArray, slot_bits: int) -> bytes:
+def exact_total_to_bytes(total: IntegerArray, slot_bits: int, of_round: Round) -> bytes:
     """Serialise a decrypted total of integers, all of one length."""
     length = -(-slot_bits // 8)
-    return b"".join(integer.to_bytes(length, "little", signed=True) for integer in total)
+    body = b"".join(integer.to_bytes(length, "little", signed=True) for integer in total)
+    return TOTAL.seal(body, of_round.number, of_round.digest)
 
 
-def exact_total_from_bytes(data: bytes, slot_bits: int) -> IntegerArray:
-    """Parse a decrypted total of integers."""
+def exact_total_from_bytes(
+    data: bytes, slot_bits: int, size: int, of_round: Round
+) -> IntegerArray:
+    """Parse a decrypted total of `size` integers.
+
+    Raises
+    ------
+    RefusedMessageError
+        If `data` is not exactly that, of this round.
+    """
     length = -(-slot_bits // 8)
-    parts = (data[i : i + length] for i in range(0, len(data), length))
+    body = _total_body(data, length * size, of_round)
+    parts = (body[i : i + length] for i in range(0, len(body), length))
     integers = [int.from_bytes(part, "little", signed=True) for part in parts]
     return np.array(integers, dtype=object)
+
+
+def _total_body(data: bytes, length: int, of_round: Round) -> bytes:
+    (number, digest), body = TOTAL.open(data)
+    TOTAL.check_round(number, digest, of_round)
+    TOTAL.check_length(body, length)
+    return body

@@ -1,6 +1,7 @@
 """The two kinds of party: a client has rows and a public key, the key holder a private key.
 
-They are semi-honest: they follow the protocol and remember what they saw.
+They are semi-honest: they follow the protocol and remember what they saw. Each keeps a
+`Transcript` of its own and goes no further where another party's messages do not fit it.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from collections.abc import Hashable
 from ..crypto.encoded_vector import EncodedVector
 from ..crypto.encrypted_vector import EncryptedVector
 from ..crypto.fixed_point import FixedPoint
+from ..crypto.masking import IdentityKey, PairwiseMasks
 from ..crypto.paillier import PrivateKey, PublicKey
 from ..least_squares import LeastSquares
 from .answers import answer, exact_answer
 from .disclosure import DisclosureRules
+from .envelope import RefusedMessageError, Round
 from .messages import (
     exact_total_to_bytes,
     running_sum_from_bytes,
@@ -27,13 +30,13 @@ from .queries import (
     SumsQuery,
     answer_size,
     query_from_bytes,
+    query_to_bytes,
 )
+from .roster import Roster
+from .transcript import Transcript
 
 ANY_ROWS = DisclosureRules()
 """Nothing is refused."""
-
-MIN_CLIENTS = 3
-"""Of 2, each would subtract its own part from the total and read the other's."""
 
 
 class Client:
@@ -42,20 +45,22 @@ class Client:
     Parameters
     ----------
     label : hashable
-        Its name, for errors.
+        Its name, as on the roster.
     rows : LeastSquares
         Its own rows.
     public_key : PublicKey
-        The key holder's.
-    n_clients : int
-        How many clients take part, at least `MIN_CLIENTS`; guard bits are sized for them.
+        The key holder's, checked (`crypto.key_checks`).
+    roster : Roster
+        Who takes part.
+    identity_key : IdentityKey
+        Its own, whose public half is on the roster.
     rules : DisclosureRules, default=ANY_ROWS
         What the client refuses to take part in.
 
     Raises
     ------
     ValueError
-        If the client refuses, or too few take part.
+        If the client refuses, or has no part in what the roster says.
     """
 
     def __init__(
@@ -63,21 +68,24 @@ class Client:
         label: Hashable,
         rows: LeastSquares,
         public_key: PublicKey,
-        n_clients: int,
+        roster: Roster,
+        identity_key: IdentityKey,
         rules: DisclosureRules = ANY_ROWS,
     ) -> None:
-        _check_enough(n_clients)
         rules.check_client(label, rows.n_rows)
+        roster.check_key(public_key.fingerprint)
         self.label = label
         self.public_key = public_key
         self._rows = rows
-        self._n_clients = n_clients
+        self._masks = PairwiseMasks(identity_key, list(roster.identities.values()), roster.digest)
+        self._transcript = Transcript(roster, f"client {label!r}")
+        self._has_added = False
 
     def encode(self, query: bytes) -> EncodedVector:
-        """Compute this client's answer, as soon as the query has come.
+        """Compute this client's answer, as soon as the query has come. Once a round.
 
-        Run by the client. Reveals nothing: what it returns is in the clear and stays with
-        the client until it is encrypted.
+        Run by the client. Reveals nothing: what it returns is behind this round's masks, and
+        stays with the client until it is encrypted.
 
         Parameters
         ----------
@@ -87,19 +95,26 @@ class Client:
         Returns
         -------
         EncodedVector
-            The answer, packed, to be encrypted under the key holder's key.
+            The answer, packed and masked, to be encrypted under the key holder's key.
 
         Raises
         ------
+        RefusedMessageError
+            If the query is not the one that this client waits for.
         OverflowError
             If a value of the answer does not fit its slot. Nothing was sent then.
         """
-        asked = query_from_bytes(query, self._rows.n_features)
-        layout = asked.slots.layout(self.public_key.plaintext_bits, self._n_clients)
+        asked = query_from_bytes(self._transcript.answer(query), self._rows.n_features)
+        self._has_added = False
+        n_clients = self._transcript.roster.n_clients
+        layout = asked.slots.layout(self.public_key.plaintext_bits, n_clients)
         try:
-            return self._encoded(asked, layout)
+            encoded = self._encoded(asked, layout)
         except OverflowError as error:
             problem = str(error)
+        else:
+            mask_id = self._transcript.round.mask_id
+            return self._masks.mask(encoded, self.public_key.n, mask_id)
         # Raised out here, the error does not carry the frames that hold the values.
         raise OverflowError(f"client {self.label!r} would send {problem}; {asked.slots.remedy}.")
 
@@ -119,7 +134,7 @@ class Client:
         running_sum : bytes
             From the client before; empty for the first.
         own : EncryptedVector
-            Its own answer. To be added once: a factor hides one message alone.
+            Its own answer. Added once: a factor hides one message alone.
 
         Returns
         -------
@@ -128,13 +143,38 @@ class Client:
 
         Raises
         ------
-        ValueError
-            If what came is not a running sum that this answer can be added to.
+        RefusedMessageError
+            If what came is not a running sum of the open round, or this client has added
+            to it before.
         """
+        of_round = self._transcript.round
+        if self._has_added:
+            raise RefusedMessageError(
+                f"client {self.label!r} has added to round {of_round.number} before; every client "
+                "adds exactly once."
+            )
+        self._has_added = True
         if not running_sum:
-            return running_sum_to_bytes(own)
-        received = running_sum_from_bytes(running_sum, self.public_key, own.layout, own.size)
-        return running_sum_to_bytes(received + own)
+            return running_sum_to_bytes(own, of_round)
+        received = running_sum_from_bytes(
+            running_sum, self.public_key, own.layout, own.size, of_round
+        )
+        return running_sum_to_bytes(received + own, of_round)
+
+    def hear(self, total: bytes) -> None:
+        """Take note of the total of the open round. Run by the client; reveals nothing.
+
+        Parameters
+        ----------
+        total : bytes
+            From the key holder; public.
+
+        Raises
+        ------
+        RefusedMessageError
+            If no round is open, or the total is of another.
+        """
+        self._transcript.close(total)
 
 
 class KeyHolder:
@@ -144,10 +184,8 @@ class KeyHolder:
     ----------
     private_key : PrivateKey
         Made by it, and never given away.
-    n_clients : int
-        How many clients must have entered a total.
-    n_features : int
-        Number of columns, the same for all clients.
+    roster : Roster
+        Who takes part; all of them must have entered a total.
     n_jobs : int or None, default=None
         Threads that decrypt, as scikit-learn means it.
     rules : DisclosureRules, default=ANY_ROWS
@@ -157,20 +195,43 @@ class KeyHolder:
     def __init__(
         self,
         private_key: PrivateKey,
-        n_clients: int,
-        n_features: int,
+        roster: Roster,
         n_jobs: int | None = None,
         rules: DisclosureRules = ANY_ROWS,
     ) -> None:
-        _check_enough(n_clients)
+        roster.check_key(private_key.public_key.fingerprint)
+        self.roster = roster
         self._rules = rules
         self._private_key = private_key
-        self._n_clients = n_clients
         self._n_jobs = n_jobs
-        self.n_features = n_features
+        self._transcript = Transcript(roster, "the key holder")
 
-    def open_total(self, running_sum: bytes, query: bytes) -> bytes:
-        """Decrypt what the last client of the ring sent.
+    def ask(self, query: Query) -> tuple[bytes, Round]:
+        """Begin a round. Run by the key holder. Reveals the query, to everyone.
+
+        Parameters
+        ----------
+        query : Query
+            What to ask every client.
+
+        Returns
+        -------
+        message : bytes
+            For every client, the same.
+        round : Round
+            The one that it opens.
+
+        Raises
+        ------
+        RefusedMessageError
+            If the total of the round before was not told.
+        """
+        message = self._transcript.ask(query_to_bytes(query))
+        self._asked = query
+        return message, self._transcript.round
+
+    def open_total(self, running_sum: bytes) -> bytes:
+        """Decrypt what the last client of the ring sent, once a round.
 
         Run by the key holder. Reveals the total, to everyone.
 
@@ -178,8 +239,6 @@ class KeyHolder:
         ----------
         running_sum : bytes
             From the last client.
-        query : bytes
-            What was asked.
 
         Returns
         -------
@@ -188,18 +247,21 @@ class KeyHolder:
 
         Raises
         ------
+        RefusedMessageError
+            If it is no running sum of the open round, if not every client entered it, or if
+            what it decrypts to is no sum of their vectors: masks of a client left out, or
+            of one that was asked something else, do not cancel.
         ValueError
-            If not every client entered it: less than the total would show a client's own;
-            or if it is over fewer rows than the model has parameters.
+            If it is over fewer rows than the model has parameters.
         """
-        asked = query_from_bytes(query, self.n_features)
-        key = self._private_key.public_key
-        layout = asked.slots.layout(key.plaintext_bits, self._n_clients)
-        size = answer_size(asked, self.n_features)
-        encrypted = running_sum_from_bytes(running_sum, key, layout, size)
-        if encrypted.n_terms != self._n_clients:
-            raise ValueError(
-                f"The key holder opens totals of all {self._n_clients} clients, and "
+        of_round, asked = self._transcript.round, self._asked
+        key, n_clients = self._private_key.public_key, self.roster.n_clients
+        layout = asked.slots.layout(key.plaintext_bits, n_clients)
+        size = answer_size(asked, self.roster.n_features)
+        encrypted = running_sum_from_bytes(running_sum, key, layout, size, of_round)
+        if encrypted.n_terms != n_clients:
+            raise RefusedMessageError(
+                f"The key holder opens totals of all {n_clients} clients, and "
                 f"{encrypted.n_terms} entered this one; send it round the whole ring, each "
                 "client once."
             )
@@ -207,16 +269,11 @@ class KeyHolder:
         if isinstance(asked, GramQuery):
             integers = layout.decode_integers(decrypted)
             self._rules.check_federation(integers[0])
-            return exact_total_to_bytes(integers, layout.slot_bits)
-        total = layout.decode(decrypted)
-        if isinstance(asked, (SumsQuery, SquaresQuery)):
-            self._rules.check_federation(int(total[0]))
-        return total_to_bytes(total)
-
-
-def _check_enough(n_clients: int) -> None:
-    if n_clients < MIN_CLIENTS:
-        raise ValueError(
-            f"A ring of {n_clients} clients, where at least {MIN_CLIENTS} are needed: of 2, each "
-            "would subtract its own part from the total and read the other's."
-        )
+            message = exact_total_to_bytes(integers, layout.slot_bits, of_round)
+        else:
+            total = layout.decode(decrypted)
+            if isinstance(asked, (SumsQuery, SquaresQuery)):
+                self._rules.check_federation(int(total[0]))
+            message = total_to_bytes(total, of_round)
+        self._transcript.close(message)
+        return message

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Literal, TypeAlias
 
+from ..crypto.key_checks import received_public_key
 from ..crypto.key_generation import generate_private_key
+from ..crypto.masking import IdentityKey
 from ..least_squares import LeastSquares
 from ..typing import FloatArray, IntegerArray
 from .disclosure import DisclosureRules
+from .envelope import Round
 from .messages import KEY_HOLDER, Message, exact_total_from_bytes, total_from_bytes
 from .parties import ANY_ROWS, Client, KeyHolder
-from .queries import FloatQuery, GramQuery, Query, query_to_bytes
+from .queries import FloatQuery, GramQuery, Query, answer_size
+from .roster import SESSION_BYTES, Roster
 
 Observer: TypeAlias = Callable[[Message], None]
 
@@ -83,7 +88,7 @@ class RingSum:
     ) -> None:
         self.clients = clients
         self.key_holder = key_holder
-        self.n_features = key_holder.n_features
+        self.n_features = key_holder.roster.n_features
         self.n_rounds = 0
         self.running_sum_bytes = 0
         self._observer = observer
@@ -107,7 +112,8 @@ class RingSum:
         ndarray
             The total over all clients.
         """
-        return total_from_bytes(self._trip(query))
+        total, of_round = self._trip(query)
+        return total_from_bytes(total, answer_size(query, self.n_features), of_round)
 
     def exact_sum(self, query: GramQuery) -> IntegerArray:
         """Make one trip round the ring for a vector of integers.
@@ -122,19 +128,23 @@ class RingSum:
         ndarray of int
             The total over all clients, not rounded.
         """
-        return exact_total_from_bytes(self._trip(query), query.slots.slot_bits)
+        total, of_round = self._trip(query)
+        size = answer_size(query, self.n_features)
+        return exact_total_from_bytes(total, query.slots.slot_bits, size, of_round)
 
-    def _trip(self, query: Query) -> bytes:
+    def _trip(self, query: Query) -> tuple[bytes, Round]:
         """Make one trip round the ring: read this to know the protocol.
 
-        The key holder sends the query to every client, and each encrypts its answer. The
-        first client sends its own to the second, which adds its own under encryption, and
-        so on; the last sends the sum to the key holder, who opens it and tells everyone.
+        The key holder sends the query to every client; each masks its answer and encrypts
+        it. The first client sends its own to the second, which adds its own under encryption,
+        and so on; the last sends the sum to the key holder, who opens it and tells everyone.
 
-        Reveals the total, to everyone; nothing else to anyone who does not collude.
+        Reveals the total, to everyone; nothing else to the key holder and up to all clients
+        but two.
         """
-        self.n_rounds += 1
-        question = query_to_bytes(query)
+        self.key_holder.roster.check_present(client.label for client in self.clients)
+        question, of_round = self.key_holder.ask(query)
+        self.n_rounds = of_round.number
         for client in self.clients:
             self._show(KEY_HOLDER, client.label, "query", question)
         public_key = self.clients[0].public_key
@@ -147,10 +157,11 @@ class RingSum:
             running = client.add_to(running, own)
             self.running_sum_bytes += len(running)
             self._show(client.label, receiver, "running sum", running)
-        total = self.key_holder.open_total(running, question)
+        total = self.key_holder.open_total(running)
         for client in self.clients:
+            client.hear(total)
             self._show(KEY_HOLDER, client.label, "total", total)
-        return total
+        return total, of_round
 
     def _show(
         self,
@@ -188,9 +199,15 @@ def form_ring(
         What sums are asked of.
     """
     private_key = generate_private_key(key_length)
-    clients = [
-        Client(label, own, private_key.public_key, len(rows), rules) for label, own in rows.items()
-    ]
+    sent = private_key.public_key
+    identity_keys = {label: IdentityKey() for label in rows}
     n_features = next(iter(rows.values())).n_features
-    key_holder = KeyHolder(private_key, len(rows), n_features, n_jobs, rules)
-    return RingSum(clients, key_holder, _observer.get(), n_jobs)
+    identities = {label: key.identity for label, key in identity_keys.items()}
+    roster = Roster(os.urandom(SESSION_BYTES), sent.fingerprint, n_features, identities)
+    # Each client would do so for itself.
+    public_key = received_public_key(sent.to_bytes(), key_length, roster.key_fingerprint)
+    clients = [
+        Client(label, own, public_key, roster, identity_keys[label], rules)
+        for label, own in rows.items()
+    ]
+    return RingSum(clients, KeyHolder(private_key, roster, n_jobs, rules), _observer.get(), n_jobs)

@@ -79,7 +79,8 @@ def test_all_terms_at_the_edge_of_the_range_neither_wrap_nor_spill(layout, sign)
 def test_takes_as_many_plaintexts_as_slots_require(layout, size):
     encoded = layout.encode(np.ones(size))
 
-    assert len(encoded.integers) == layout.n_plaintexts(size) == math.ceil(size / layout.n_slots)
+    expected = math.ceil((size + 1) / layout.n_slots)  # one slot stays empty
+    assert len(encoded.integers) == layout.n_plaintexts(size) == expected
     assert all(abs(integer).bit_length() <= layout.plaintext_bits for integer in encoded.integers)
 
 

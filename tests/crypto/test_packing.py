@@ -30,9 +30,12 @@ def plain_sums(integers, slot_bits, n_slots):
 def test_packed_integer_is_the_sum_of_shifted_slots_for_any_width(data, slot_bits, n_slots):
     integers = data.draw(signed(slot_bits, max_size=30))
 
-    packed = pack(limbs_of(integers, slot_bits), slot_bits, n_slots)
+    n_integers = -(-len(integers) // n_slots)
+    spare = data.draw(st.integers(0, 2))
 
-    assert packed == plain_sums(integers, slot_bits, n_slots)
+    packed = pack(limbs_of(integers, slot_bits), slot_bits, n_slots, n_integers + spare)
+
+    assert packed == plain_sums(integers, slot_bits, n_slots) + (0,) * spare
 
 
 @given(data=st.data(), slot_bits=widths, n_slots=st.integers(1, 9))
@@ -40,9 +43,11 @@ def test_unpack_inverts_pack_and_leaves_over_zeros(data, slot_bits, n_slots):
     integers = data.draw(signed(slot_bits, max_size=30))
     limbs = limbs_of(integers, slot_bits)
 
-    unpacked = unpack(pack(limbs, slot_bits, n_slots), slot_bits, n_slots)
+    n_integers = len(integers) // n_slots + 1
 
-    assert len(unpacked) == -(-len(integers) // n_slots) * n_slots
+    unpacked = unpack(pack(limbs, slot_bits, n_slots, n_integers), slot_bits, n_slots)
+
+    assert len(unpacked) == n_integers * n_slots
     np.testing.assert_array_equal(unpacked[: len(integers)], limbs)
     assert not unpacked[len(integers) :].any()
 
@@ -52,7 +57,7 @@ def test_packing_is_additive(data, slot_bits, n_slots):
     left, right = (
         data.draw(signed(slot_bits - 1, min_size=n_slots, max_size=n_slots)) for _ in "ab"
     )
-    packed = [pack(limbs_of(side, slot_bits), slot_bits, n_slots)[0] for side in (left, right)]
+    packed = [pack(limbs_of(side, slot_bits), slot_bits, n_slots, 1)[0] for side in (left, right)]
 
     total = unpack((packed[0] + packed[1],), slot_bits, n_slots)
 

@@ -6,13 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sklearn_fedphe.crypto.masking import IdentityKey
 from sklearn_fedphe.crypto.paillier import PublicKey
 from sklearn_fedphe.least_squares import Frame, LeastSquares
-from sklearn_fedphe.protocol import KEY_HOLDER, RingSum, form_ring, observe
+from sklearn_fedphe.protocol import (
+    KEY_HOLDER,
+    RefusedMessageError,
+    RingSum,
+    Roster,
+    form_ring,
+    observe,
+)
+from sklearn_fedphe.protocol.envelope import RUNNING_SUM, QueryHeader
 from sklearn_fedphe.protocol.messages import n_ciphertexts
 from sklearn_fedphe.protocol.parties import Client, KeyHolder
 from sklearn_fedphe.protocol.queries import (
     GradientQuery,
+    GramQuery,
     Slots,
     SquaresQuery,
     StartQuery,
@@ -21,24 +31,22 @@ from sklearn_fedphe.protocol.queries import (
 )
 
 
-def client_with(label, vector, public_key, n_clients):
-    """A client whose answer to a StartQuery is `vector`."""
-    *coef, intercept = vector
-    rows = LeastSquares(np.ones((1, len(coef))), np.ones(1), start=(np.array(coef), intercept))
-    return Client(label, rows, public_key, n_clients)
-
-
 def ring_of(vectors, private_key, public_key=None):
-    clients = [
-        client_with(i, vector, public_key or private_key.public_key, len(vectors))
-        for i, vector in enumerate(vectors)
-    ]
-    return RingSum(clients, KeyHolder(private_key, len(vectors), len(vectors[0]) - 1))
+    """Clients whose answers to a StartQuery are these vectors, and a key holder."""
+    keys = [IdentityKey() for _ in vectors]
+    identities = {i: key.identity for i, key in enumerate(keys)}
+    roster = Roster(b"s" * 16, private_key.public_key.fingerprint, len(vectors[0]) - 1, identities)
+    clients = []
+    for i, (*coef, intercept) in enumerate(vectors):
+        rows = LeastSquares(np.ones((1, len(coef))), np.ones(1), start=(np.array(coef), intercept))
+        key = public_key or private_key.public_key
+        clients.append(Client(i, rows, key, roster, keys[i]))
+    return RingSum(clients, KeyHolder(private_key, roster))
 
 
-def pass_on(client, running, query):
+def pass_on(client, running, question):
     """What a client sends on, when the running sum comes to it."""
-    return client.add_to(running, client.public_key.encrypt(client.encode(query)))
+    return client.add_to(running, client.public_key.encrypt(client.encode(question)))
 
 
 def assert_secure_sum(private_key, vectors, expected):
@@ -64,15 +72,6 @@ def test_total_is_the_plain_total_whatever_the_order(short_key, data):
     np.testing.assert_array_equal(assert_secure_sum(short_key, shuffled, expected), total)
 
 
-@pytest.mark.parametrize("n_clients", [1, 2])
-def test_no_party_takes_part_in_a_ring_of_fewer_than_three(short_key, n_clients):
-    text = f"A ring of {n_clients} clients, where at least 3 are needed"
-    with pytest.raises(ValueError, match=text):
-        client_with("A", [1.0, 2.0], short_key.public_key, n_clients)
-    with pytest.raises(ValueError, match=text):
-        KeyHolder(short_key, n_clients, 1)
-
-
 def test_a_client_called_key_holder_is_not_the_key_holder():
     rows = {name: LeastSquares(np.ones((2, 1)), np.ones(2)) for name in ("A", "key holder", "C")}
     seen = []
@@ -92,7 +91,7 @@ def test_counts_its_rounds(short_key):
     assert ring.n_clients == 3
 
 
-@pytest.mark.parametrize("ready", [0, 7, 20, 23])
+@pytest.mark.parametrize("ready", [0, 7, 25, 28])
 def test_each_client_takes_one_hiding_factor_a_ciphertext(short_key, monkeypatch, ready):
     public_key = PublicKey(short_key.public_key.n)
     ring = ring_of([[1.0, 2.0, 3.0, 4.0]] * 5, short_key, public_key)
@@ -104,8 +103,8 @@ def test_each_client_takes_one_hiding_factor_a_ciphertext(short_key, monkeypatch
 
     np.testing.assert_array_equal(ring.sum(StartQuery()), [5.0, 10.0, 15.0, 20.0])
 
-    assert len(taken) == len(set(taken)) == 5 * 4  # a wide slot fills a short key's plaintext
-    assert len(obfuscator._ready) == max(ready - 20, 0)
+    assert len(taken) == len(set(taken)) == 5 * 5  # a wide slot fills a plaintext; one is empty
+    assert len(obfuscator._ready) == max(ready - 25, 0)
 
 
 def test_clients_make_no_modular_power_and_the_key_holder_two_a_ciphertext(short_key, monkeypatch):
@@ -123,11 +122,11 @@ def test_clients_make_no_modular_power_and_the_key_holder_two_a_ciphertext(short
     ring.sum(StartQuery())
 
     assert by_now == [0]
-    assert len(powers) == 2 * 3
+    assert len(powers) == 2 * (3 + 1)
 
 
 @pytest.mark.parametrize(
-    ("n_features", "key_length"), [(4, 2048), (30, 2048), (31, 2048), (47, 3072)]
+    ("n_features", "key_length"), [(4, 2048), (29, 2048), (30, 2048), (46, 3072)]
 )
 def test_ciphertexts_are_as_few_as_slots_allow(n_features, key_length):
     rows = {name: LeastSquares(np.ones((2, n_features)), np.ones(2)) for name in "ABC"}
@@ -139,21 +138,21 @@ def test_ciphertexts_are_as_few_as_slots_allow(n_features, key_length):
         )
 
     slots = (key_length - 2) // 64
-    expected = math.ceil((n_features + 1) / slots)
+    expected = math.ceil((n_features + 2) / slots)  # an intercept, and a slot left empty
     sums = [message.payload for message in seen if message.kind == "running sum"]
     assert [n_ciphertexts(payload, key_length) for payload in sums] == [expected] * 3
 
 
-@pytest.mark.parametrize("passed", [[], [0], [0, 1], [0, 0, 1], [0, 1, 2, 3]])
+@pytest.mark.parametrize("passed", [[], [0], [0, 1], [0, 1, 2, 3]])
 def test_key_holder_opens_no_partial_total(private_key, passed):
     ring = ring_of([[1.0, 2.0]] * 5, private_key)
-    query = query_to_bytes(StartQuery())
+    question, _ = ring.key_holder.ask(StartQuery())
     running = b""
     for i in passed:
-        running = pass_on(ring.clients[i], running, query)
+        running = pass_on(ring.clients[i], running, question)
 
-    with pytest.raises(ValueError) as error:  # noqa: PT011 (the text is asserted below)
-        ring.key_holder.open_total(running, query)
+    with pytest.raises(RefusedMessageError) as error:
+        ring.key_holder.open_total(running)
 
     if passed:
         expected = f"opens totals of all 5 clients, and {len(passed)} entered this one"
@@ -162,15 +161,102 @@ def test_key_holder_opens_no_partial_total(private_key, passed):
         assert "A running sum of 0 bytes" in str(error.value)
 
 
-def test_more_terms_than_clients_are_refused(private_key):
-    ring = ring_of([[1.0, 2.0]] * 4, private_key)
-    query = query_to_bytes(StartQuery())
+@pytest.mark.parametrize("query", [StartQuery(), SumsQuery(), GramQuery(Slots.EXACT)])
+@pytest.mark.parametrize("n_hops", [1, 2])
+def test_a_hop_that_is_called_a_total_opens_to_an_error(private_key, query, n_hops):
+    """The count of terms is bookkeeping, and forged here; masks that do not cancel are not."""
+    for _ in range(5):
+        ring = ring_of([[1.0, 2.0, 3.0, 4.0]] * 3, private_key)
+        question, _ = ring.key_holder.ask(query)
+        running = b""
+        for client in ring.clients[:n_hops]:
+            running = pass_on(client, running, question)
+        forged = bytearray(running)
+        forged[RUNNING_SUM.size - 1] = 3
+
+        with pytest.raises(ValueError, match="The decrypted total is not a sum of encoded vec"):
+            ring.key_holder.open_total(bytes(forged))
+
+
+def test_clients_that_were_asked_different_things_have_no_total(private_key):
+    ring = ring_of([[1.0, 2.0]] * 3, private_key)
+    one, of_round = ring.key_holder.ask(SumsQuery())
+    two = QueryHeader.open(one)[0].seal(query_to_bytes(SquaresQuery(np.zeros(1), 0.0)))
+    running = b""
+    for client, question in zip(ring.clients, (one, one, two), strict=True):
+        own = client.public_key.encrypt(client.encode(question))
+        client._transcript._open = of_round  # it goes on as if it had been asked the same
+        running = client.add_to(running, own)
+
+    with pytest.raises(ValueError, match="The decrypted total is not a sum of encoded vectors"):
+        ring.key_holder.open_total(running)
+
+
+def test_a_client_adds_once_a_round(private_key):
+    ring = ring_of([[1.0, 2.0]] * 3, private_key)
+    question, _ = ring.key_holder.ask(StartQuery())
+    client = ring.clients[1]
+    own = client.public_key.encrypt(client.encode(question))
+    running = client.add_to(b"", own)
+
+    with pytest.raises(
+        RefusedMessageError,
+        match="client 1 has added to round 1 before; every client adds exactly once",
+    ):
+        client.add_to(running, own)
+
+
+def test_a_total_is_opened_once(private_key):
+    ring = ring_of([[1.0, 2.0]] * 3, private_key)
+    question, _ = ring.key_holder.ask(StartQuery())
     running = b""
     for client in ring.clients:
-        running = pass_on(client, running, query)
+        running = pass_on(client, running, question)
+    ring.key_holder.open_total(running)
 
-    with pytest.raises(ValueError, match=r"4 \+ 1 terms"):
-        pass_on(ring.clients[0], running, query)
+    with pytest.raises(
+        RefusedMessageError, match="the key holder refuses a message where no round is open: it "
+    ):
+        ring.key_holder.open_total(running)
+
+
+def test_a_round_that_failed_ends_the_fit(private_key):
+    ring = ring_of([[1.0, 1e200]] * 3, private_key)
+    with pytest.raises(OverflowError, match="client 0 would send"):
+        ring.sum(StartQuery())
+
+    with pytest.raises(
+        RefusedMessageError,
+        match=r"the key holder asks nothing new before the total of round 1 is told\. If the "
+        r"round has failed, the fit ends here; begin a new one",
+    ):
+        ring.sum(SumsQuery())
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda clients: clients.pop(1), r"the ring is \[0, 2, 3\] \(1 left\): the fit ends"),
+        (lambda clients: clients.reverse(), r"\[3, 2, 1, 0\] \(in another order\)"),
+        (lambda clients: setattr(clients[0], "label", "X"), r"\(0 left, 'X' joined\)"),
+    ],
+    ids=["leaves", "another order", "another"],
+)
+def test_a_client_that_leaves_or_joins_ends_the_fit(private_key, change, text):
+    ring = ring_of([[1.0, 2.0]] * 4, private_key)
+    ring.sum(StartQuery())
+    change(ring.clients)
+
+    with pytest.raises(ValueError, match=r"The clients of this fit are \[0, 1, 2, 3\]") as error:
+        ring.sum(StartQuery())
+    assert error.match(text)
+    assert error.match("Fit anew with those who are there")
+
+
+def test_a_party_takes_no_other_key_than_was_agreed(private_key, short_key):
+    with pytest.raises(ValueError, match="is not the one on the roster") as error:
+        ring_of([[1.0, 2.0]] * 3, private_key, short_key.public_key)
+    assert short_key.public_key.fingerprint.hex() in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +309,7 @@ def test_observer_is_shown_every_message_in_order():
 
 
 def test_a_client_knows_no_private_key(short_key):
-    client = client_with("A", [1.0, 2.0], short_key.public_key, 3)
+    client = ring_of([[1.0, 2.0]] * 3, short_key).clients[0]
 
     assert type(client.public_key) is PublicKey
     assert not hasattr(client.public_key, "decrypt")

@@ -215,7 +215,7 @@ def test_one_trip_of_the_ring_is_all(diabetes):
     assert est.n_rounds_ == est.n_iter_ == 1
     assert {message.round for message in seen} == {1}
     sums = [message for message in seen if message.kind == "running sum"]
-    assert [len(m.payload) for m in sums] == [25 + 20 * 512] * 3  # 79 numbers, 4 a ciphertext
+    assert [len(m.payload) for m in sums] == [46 + 20 * 512] * 3  # 79 numbers, 4 a ciphertext
 
 
 @pytest.mark.parametrize("name", ["X", "y"])
