@@ -29,8 +29,8 @@ for garden, model in alone.items():
 print(f"{'together':>12}: {together.coef_[0]:+.2f}")
 
 # %%
-# The federation is not at fault: the pooled flowers say the same, to all digits. What differs is
-# the question. Over all flowers, species with long sepals have narrow ones (Simpson's paradox).
+# The federation is not at fault: the pooled flowers say the same, but for rounding. What differs
+# is the question. Over all flowers, species with long sepals have narrow ones (Simpson's paradox).
 
 pooled = LinearRegression().fit(X, y)
 print(f"differs from the pooled fit by {abs(together.coef_ - pooled.coef_)[0]:.0e}")

@@ -24,8 +24,8 @@ mine, others = order[:60], order[60:]
 practices = np.repeat(["north", "east", "south"], 20)
 
 # %%
-# Each fold takes four patients of every practice. ``clients`` is all the fit needs to be told; with
-# the conjugate gradients each of the 41 fits takes a dozen rounds.
+# Each fold takes four patients of every practice. ``clients`` is all the fit needs to be told;
+# with the conjugate gradients each of the 41 fits takes a dozen rounds or fewer.
 
 folds = list(StratifiedKFold(5, shuffle=True, random_state=0).split(X[mine], practices))
 search = GridSearchCV(

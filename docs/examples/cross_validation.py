@@ -45,8 +45,8 @@ who = {"federatedstandardscaler__clients": firms, "federatedlinearregression__cl
 within = list(StratifiedKFold(5, shuffle=True, random_state=0).split(X, firms))
 
 # %%
-# **Years kept together**: rows of one year share its economy, war years above all, so that a year
-# in training gives away something of the same year at another firm. Here, too, each firm stays.
+# **Years kept together**: the rows of one year share its economy, so that a year in training gives
+# away something of the same year at another firm. Here, too, each firm stays.
 # Where rows are visits and clients are hospitals, ``groups`` would be patients.
 
 splitter = StratifiedGroupKFold(5, shuffle=True, random_state=0)
@@ -74,8 +74,9 @@ for folds, each in found.items():
     print(f"{folds:>15}: {each.mean():.2f} on average, {each.max():.2f} at worst")
 
 # %%
-# The averages are close, and the spread is not: for one firm the model of the ten others is off by
-# a factor of three (the errors are of logarithms). Which fold that is, only the last way shows.
+# The averages are close, and the spread is not. For one firm the model of the ten others is off by
+# a factor of three (the errors are of logarithms), and only the last way of cutting shows that
+# there is such a firm.
 
 figure, axes = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
 for i, each in enumerate(found.values()):

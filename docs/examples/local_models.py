@@ -2,13 +2,13 @@
 What each client gains
 ======================
 
-Would a client be better off alone? Three growers of one valley have 33 to 50 bottles each, and
-each grows a cultivar of its own (scikit-learn's wines). They want to know a wine's flavanoids
-from its other twelve measurements.
+Would a client be better off alone? Three growers of one region have 48 to 71 wines each, and each
+makes a type of its own (scikit-learn's wines). They want to know a wine's flavanoids from its
+other twelve measurements.
 """
 
 # %%
-# Three tenths of each grower's bottles are kept to test on.
+# Three tenths of each grower's wines are kept to test on.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -30,7 +30,7 @@ test_shards = split_shards(X_test, y_test, growers_test)
 est = FederatedLinearRegression(key_length=2048).fit(shards)
 
 # %%
-# On the test bottles of all growers, no grower's own model comes near to the federated one. Who
+# On the test wines of all growers, no grower's own model comes near to the federated one. Who
 # draws this holds all rows in the clear.
 
 FederationDisplay.from_estimator(est, X_test, y_test, shards=shards)
@@ -52,6 +52,5 @@ for grower, scores in own_scores(est, test_shards).items():
     )
 
 # %%
-# So the answer depends on what a grower wants. For its own cultivar, its own bottles are enough,
-# and the common model does no better or is worse. For the others' wines its own model is of no
-# use.
+# So the answer depends on what a grower wants. For its own type, its own model is the better
+# one, at all three. On the wines of all three it is much the worse one.

@@ -3,7 +3,8 @@ Three hospitals
 ===============
 
 The reference study. Three hospitals hold 130 patients of the diabetes data each; 50 other
-patients are there to test on. The target is the progress of the disease a year later.
+patients are there to test on. The target is how far the disease has progressed a
+year later.
 
 Each hospital first takes 50 steps of gradient descent on its own patients. Then all three take
 50 common steps, each from where it had come to. A common step needs the sum of three
@@ -25,8 +26,8 @@ for name, alone, together in zip(HOSPITALS, *study.error_by_round[[0, -1]], stri
     print(f"{name}: mean squared error {alone:.2f} alone, {together:.2f} after 50 common steps")
 
 # %%
-# The test error falls below that of the model trained alone at every hospital, and never comes
-# to one common value: each keeps a model of its own, for each started at a place of its own.
+# At every hospital the test error falls below that of the model trained alone. The three do not
+# meet: each hospital keeps a model of its own, since each started at a place of its own.
 
 figure, axes = plt.subplots(layout="constrained")
 for name, errors in zip(HOSPITALS, study.error_by_round.T, strict=True):
