@@ -16,6 +16,7 @@ extensions = [
 exclude_patterns = ["_build", "templates"]
 templates_path = ["templates"]
 nitpicky = False
+highlight_language = "none"  # tables of figures are no Python; doctests are told by themselves
 
 # Pages with none beside them of a common section.
 PAGES_ALONE = (
@@ -38,6 +39,7 @@ html_show_sourcelink = False
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
 
 autodoc_typehints = "none"  # numpydoc says them, in words
+toc_object_entries_show_parents = "hide"
 autosummary_generate = True
 numpydoc_show_class_members = False
 numpydoc_validation_checks = {"PR01", "PR02", "PR03", "RT03", "GL03"}
