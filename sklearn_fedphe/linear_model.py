@@ -11,6 +11,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .callbacks import CallbackSupport, FitTask, with_callbacks
+from .documentation import DocumentationLink
 from .inference import RegressionSummary
 from .parameters import check_parameters
 from .privacy import GaussianPrivacy
@@ -27,7 +28,7 @@ from .shards import (
 from .training import train
 
 
-class FederatedLinearRegression(CallbackSupport, RegressorMixin, BaseEstimator):
+class FederatedLinearRegression(DocumentationLink, CallbackSupport, RegressorMixin, BaseEstimator):
     """Linear regression over rows of several owners that stay with their owners.
 
     Minimises ``sum(sample_weight * (y - X @ coef - intercept)**2) + alpha * |coef|**2``
@@ -167,7 +168,7 @@ default="gradient_descent"
     0.5177
     """
 
-    __metadata_request__fit: ClassVar = {"clients": True}
+    __metadata_request__fit: ClassVar = {"clients": True, "groups": True}
 
     def __init__(
         self,
@@ -214,6 +215,7 @@ default="gradient_descent"
         *,
         clients: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> FederatedLinearRegression:
         """Fit one model over the rows of all clients.
 
@@ -229,6 +231,10 @@ default="gradient_descent"
             cut in `n_clients` contiguous blocks.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each row. With shards, weights are their third part.
+        groups : array-like of shape (n_samples,), default=None
+            Not used: groups are a cross-validator's. Refused where nothing says who holds
+            which rows, since groups were then most likely meant as `clients`. Metadata
+            routing hands them on for that.
 
         Returns
         -------
@@ -243,7 +249,7 @@ default="gradient_descent"
             If a value does not fit the slot it would travel in.
         """
         check_parameters(self)
-        shards = check_data(self, X, y, clients, sample_weight)
+        shards = check_data(self, X, y, clients, sample_weight, groups)
         simulated = clients is None and not is_shards(X)
         task = FitTask(self)
         with without_locals():

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from .documentation import DocumentationLink
 from .least_squares import LeastSquares
 from .parameters import check_scaler_parameters
 from .protocol import DisclosureRules, form_ring, moments, without_locals
@@ -116,7 +117,7 @@ class _OfTablesAndShards(BaseEstimator):
         return self.fit(X, y, **fit_params).transform(X)
 
 
-class FederatedStandardScaler(_OfTablesAndShards, _OfTables):
+class FederatedStandardScaler(DocumentationLink, _OfTablesAndShards, _OfTables):
     """Standardise features by mean and deviation over rows of several owners.
 
     Does what `StandardScaler` would on the pooled rows. Whatever is computed from one
@@ -196,7 +197,7 @@ class FederatedStandardScaler(_OfTablesAndShards, _OfTables):
     0.5177
     """
 
-    __metadata_request__fit: ClassVar = {"clients": True}
+    __metadata_request__fit: ClassVar = {"clients": True, "groups": True}
 
     def __init__(
         self,
@@ -222,6 +223,7 @@ class FederatedStandardScaler(_OfTablesAndShards, _OfTables):
         *,
         clients: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> FederatedStandardScaler:
         """Find mean and variance over the rows of all clients.
 
@@ -238,6 +240,9 @@ class FederatedStandardScaler(_OfTablesAndShards, _OfTables):
             cut in `n_clients` contiguous blocks.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each row. With shards, weights are their third part.
+        groups : array-like of shape (n_samples,), default=None
+            Not used: groups are a cross-validator's. Refused where nothing says who holds
+            which rows.
 
         Returns
         -------
@@ -252,7 +257,7 @@ class FederatedStandardScaler(_OfTablesAndShards, _OfTables):
             If a value does not fit the slot it would travel in.
         """
         check_scaler_parameters(self)
-        shards = check_data(self, X, y, clients, sample_weight)
+        shards = check_data(self, X, y, clients, sample_weight, groups)
         simulated = clients is None and not is_shards(X)
         rules = DisclosureRules() if simulated else DisclosureRules(min_rows=self.min_rows)
         with without_locals():

@@ -73,7 +73,7 @@ def labelled(shards: Any) -> dict[Hashable, tuple[Any, ...]]:
 
 
 def check_data(
-    estimator: BaseEstimator, X: Any, y: Any, clients: Any, sample_weight: Any
+    estimator: BaseEstimator, X: Any, y: Any, clients: Any, sample_weight: Any, groups: Any = None
 ) -> Shards:
     """Check what came to `fit`, in whichever form."""
     if is_shards(X):
@@ -81,6 +81,13 @@ def check_data(
         return check_shards(estimator, X)
     if clients is not None:
         return cut_by_client(estimator, X, y, clients, sample_weight)
+    if groups is not None:
+        raise ValueError(
+            "groups came without clients, so that the rows would be cut in "
+            f"n_clients={estimator.n_clients} blocks, whoever holds them. Pass the label of "
+            "each row's client as clients=, beside groups or alone; or, if blocks are what you "
+            "want, keep groups from fit (with metadata routing: set_fit_request(groups=False))."
+        )
     return cut_in_blocks(estimator, X, y, estimator.n_clients, sample_weight)
 
 

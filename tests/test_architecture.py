@@ -16,6 +16,7 @@ ALLOWED = {
     "study": {"linear_model", "protocol"},
     "linear_model": {
         "callbacks",
+        "documentation",
         "inference",
         "parameters",
         "privacy",
@@ -23,8 +24,9 @@ ALLOWED = {
         "shards",
         "training",
     },
+    "documentation": set(),
     "displays": {"displays", "linear_model", "shards"},
-    "preprocessing": {"least_squares", "parameters", "protocol", "shards"},
+    "preprocessing": {"documentation", "least_squares", "parameters", "protocol", "shards"},
     "typing": set(),
     "training": {
         "callbacks",
