@@ -76,9 +76,9 @@ class NormalEquationsSolver:
 
     *Rounds*: one.
 
-    *Bytes a client sends*: ``25 + ceil(m / s) * key_length / 4`` for
+    *Bytes a client sends*: ``46 + ceil((m + 1) / s) * key_length / 4`` for
     ``m = 1 + (d + 2) * (d + 3) / 2`` numbers and s slots to a plaintext, 6 at 3072 bits
-    without sample weights: 10,777 for d = 10, 672,793 for 100, 64,320,793 for 1000.
+    without sample weights: 10,798 for d = 10, 672,814 for 100, 64,320,814 for 1000.
 
     *Reveals*: the products of all columns over all rows, and the number of rows, to
     everyone. They are what `GradientDescent` and `ConjugateGradient` reveal too, unless they
