@@ -113,6 +113,7 @@ class DisclosureRules:
         Returns
         -------
         GaussianPrivacy
+            What the client agreed on before the fit.
 
         Raises
         ------
