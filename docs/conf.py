@@ -22,6 +22,7 @@ highlight_language = "none"  # tables of figures are no Python; doctests are tol
 PAGES_ALONE = (
     "getting_started",
     "user_guide",
+    "cross_validation",
     "solvers",
     "faq",
     "security",
