@@ -1,15 +1,18 @@
-"""One client's products of rows that are clipped to public bounds: what noise is added to."""
+"""Public bounds, and one client's products of rows clipped to them: what noise is added to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from .exact_products import exact_gram
 from .least_squares import LeastSquares
 from .typing import FloatArray, IntegerArray
+
+Bound: TypeAlias = float | tuple[float, ...]
 
 BOUNDED_GRID_BITS = 20
 """Fraction bits of clipped values; products of two have twice as many."""
@@ -27,6 +30,43 @@ class Box:
 
     center: FloatArray
     half_width: FloatArray
+
+
+def checked_bounds(name: str, bounds: Any) -> tuple[Bound, Bound]:
+    """Return bounds as plain numbers, or tuples of one a feature.
+
+    Parameters
+    ----------
+    name : str
+        Of the parameter, for errors.
+    bounds : tuple of (lower, upper)
+        As the user gave them.
+
+    Returns
+    -------
+    tuple of (lower, upper)
+
+    Raises
+    ------
+    ValueError
+        If they are anything but finite numbers in order.
+    """
+    try:
+        lower, upper = (np.asarray(bound, dtype=np.float64) for bound in bounds)
+        half_width = (upper - lower) / 2
+        in_order = bool(np.isfinite(half_width).all() and (half_width > 0).all())
+    except (TypeError, ValueError):
+        in_order = False
+    if not in_order or max(lower.ndim, upper.ndim) > 1:
+        raise ValueError(
+            f"{name}={bounds!r}: pass (lower, upper), finite and each lower bound below its upper "
+            "one, from what is known without looking at the rows."
+        )
+    return _plain(lower), _plain(upper)
+
+
+def _plain(bound: FloatArray) -> Bound:
+    return tuple(bound.tolist()) if bound.ndim else float(bound)
 
 
 def bounded_gram(rows: LeastSquares, box: Box) -> IntegerArray:
@@ -58,5 +98,7 @@ def bounded_gram(rows: LeastSquares, box: Box) -> IntegerArray:
 def _clipped_blocks(rows: LeastSquares, box: Box) -> Iterator[tuple[FloatArray, None]]:
     unit = 2.0**BOUNDED_GRID_BITS
     for block, _ in rows.column_blocks():
-        inside = np.clip((block[:, :-1] - box.center) / box.half_width, -1.0, 1.0)
+        # What overflows here lies far outside, and is clipped like the rest.
+        with np.errstate(over="ignore", under="ignore"):
+            inside = np.clip((block[:, :-1] - box.center) / box.half_width, -1.0, 1.0)
         yield np.column_stack([np.rint(inside * unit) / unit, block[:, -1]]), None

@@ -217,7 +217,7 @@ class LeastSquares:
     def column_blocks(self) -> Iterator[tuple[FloatArray, FloatArray | None]]:
         """Blocks of the columns [X, y, 1] and their weights, less what has no weight."""
         n_rows = min(MAX_ROWS, max(1, _BLOCK_VALUES // (self.n_features + 2)))
-        for i in range(0, len(self._y), n_rows):
+        for i in range(0, max(1, len(self._y)), n_rows):  # one block, if there are no rows
             rows, weights = slice(i, i + n_rows), self._sample_weight
             y = self._y[rows]
             block = np.column_stack([self._X[rows], y, np.ones(len(y))])

@@ -12,18 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Integral, Real
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
-from .bounded_rows import Box
+from .bounded_rows import BOUNDED_GRID_BITS, Bound, Box, checked_bounds
+from .crypto.discrete_gaussian import MAX_SCALE
 from .typing import FloatArray
 
-Bound: TypeAlias = float | tuple[float, ...]
-
-
-_MAX_EPSILON = 1000
-"""So that the noise spans steps of its grid enough, and delta is what it says."""
+_MAX_EPSILON = 20
+"""So that what the grid of the noise adds to delta stays below ``2**-45``."""
 
 
 class PrivacySpent(NamedTuple):
@@ -45,7 +43,7 @@ class GaussianPrivacy:
     ----------
     epsilon : float
         The most that the logarithm of any outcome's probability may change with one row;
-        positive, at most 1000. 1 is common, 10 hardly protects.
+        positive, at most 20. 1 is common, 10 hardly protects.
     delta : float
         The probability that it changes more, between 0 and 1; well below one over the number
         of rows.
@@ -76,14 +74,18 @@ class GaussianPrivacy:
     of h discrete Gaussians is not one, but differs from one by less than
     ``10 * h * exp(-pi**2 * scale**2)`` in the logarithm of any probability (Kairouz, Liu and
     Steinke, "The Distributed Discrete Gaussian Mechanism for Federated Learning with Secure
-    Aggregation", ICML 2021), and a discrete Gaussian from the continuous one, rounded, by
-    less than one over the square of its scale in total variation. Scales are above ``2**30``
-    steps here for up to 3,000 honest clients: for a thousand numbers delta grows by less than
-    ``(1 + exp(epsilon)) * 2**-50``, which is not counted.
+    Aggregation", ICML 2021); scales are above ``2**30`` steps. A discrete Gaussian differs from
+    the continuous one, rounded, by less than one over the square of its scale in total
+    variation: over all numbers together by less than ``2**-80 / noise_multiplier**2``. Delta grows
+    by ``1 + exp(epsilon)`` times that, below ``2**-45`` at epsilon = 20, which is not counted.
 
-    *Not covered*: that fits, or a fit and a score, on the same rows add up; labels, numbers
-    of clients and features, and times. Rows of one person in several clients count
-    each for itself.
+    *Not covered*: that fits on the same rows add up, those that failed after their round among
+    them; labels, numbers of clients and features, and times; that a client has any row, for one
+    without is refused by name. Rows of one person in several clients count each for itself.
+
+    *Other sums have no noise*: a `FederatedStandardScaler` tells exact means and variances, and
+    `evaluate` exact scores, of the same rows. Behind such a scaler in a pipeline the promise is
+    void, since the bounds then depend on the rows.
 
     Examples
     --------
@@ -114,8 +116,8 @@ class GaussianPrivacy:
                 f"honest_clients={self.honest_clients!r}: pass a number of clients, at least 1."
             )
         # A frozen dataclass of plain numbers compares, prints and pickles by value.
-        object.__setattr__(self, "bounds_X", _checked_bounds("bounds_X", self.bounds_X))
-        bounds_y = _checked_bounds("bounds_y", self.bounds_y)
+        object.__setattr__(self, "bounds_X", checked_bounds("bounds_X", self.bounds_X))
+        bounds_y = checked_bounds("bounds_y", self.bounds_y)
         if any(isinstance(bound, tuple) for bound in bounds_y):
             raise ValueError(f"bounds_y={self.bounds_y!r}: pass two numbers, (lower, upper).")
         object.__setattr__(self, "bounds_y", bounds_y)
@@ -154,6 +156,34 @@ class GaussianPrivacy:
         n_products = (n_features + 2) * (n_features + 3) // 2
         return self.noise_multiplier * math.sqrt(n_products)
 
+    def noise_share(self, n_features: int) -> float:
+        """Return the standard deviation of each client's own noise on each sum of products.
+
+        Parameters
+        ----------
+        n_features : int
+            Number of columns.
+
+        Returns
+        -------
+        float
+            In units of the grid that products are on.
+
+        Raises
+        ------
+        ValueError
+            If it is more than can be drawn.
+        """
+        unit = 2.0 ** (2 * BOUNDED_GRID_BITS)
+        share = self.noise_scale(n_features) / math.sqrt(self.honest_clients) * unit
+        if not share <= MAX_SCALE:
+            raise ValueError(
+                f"epsilon={self.epsilon!r} and delta={self.delta!r} need noise as of "
+                f"{share / unit:,.0f} rows from each client for {n_features} features, and "
+                f"{MAX_SCALE / unit:,.0f} is the most; use a larger epsilon or delta."
+            )
+        return share
+
     def box(self, n_features: int, *, fit_intercept: bool) -> Box:
         """Return the bounds as what clients bring their rows to [-1, 1] by.
 
@@ -184,23 +214,5 @@ class GaussianPrivacy:
             edges.append(np.append(np.broadcast_to(given, n_features), of_y))
         lower, upper = edges
         if fit_intercept:
-            return Box((lower + upper) / 2, (upper - lower) / 2)
+            return Box(lower / 2 + upper / 2, (upper - lower) / 2)
         return Box(np.zeros(n_features + 1), np.maximum(np.abs(lower), np.abs(upper)))
-
-
-def _checked_bounds(name: str, bounds: Any) -> tuple[Bound, Bound]:
-    try:
-        lower, upper = (np.asarray(bound, dtype=np.float64) for bound in bounds)
-        in_order = bool(np.isfinite(upper - lower).all() and (lower < upper).all())
-    except (TypeError, ValueError):
-        in_order = False
-    if not in_order or max(lower.ndim, upper.ndim) > 1:
-        raise ValueError(
-            f"{name}={bounds!r}: pass (lower, upper), finite and each lower bound below its upper "
-            "one, from what is known without looking at the rows."
-        )
-    return _plain(lower), _plain(upper)
-
-
-def _plain(bound: FloatArray) -> Bound:
-    return tuple(bound.tolist()) if bound.ndim else float(bound)

@@ -30,7 +30,8 @@ def check_private(
     Raises
     ------
     ValueError
-        For sample weights, fewer clients than are relied on, or bounds of other features.
+        For sample weights, fewer clients than are relied on, bounds of other features, or
+        more noise than can be drawn.
     """
     weighted = [label for label, shard in shards.items() if shard.sample_weight is not None]
     if weighted:
@@ -44,7 +45,9 @@ def check_private(
             "on no more than there are."
         )
     first = next(iter(shards.values()))
-    privacy.box(first.X.shape[1], fit_intercept=bool(estimator.fit_intercept))
+    n_features = first.X.shape[1]
+    privacy.box(n_features, fit_intercept=bool(estimator.fit_intercept))
+    privacy.noise_share(n_features)
 
 
 def privately_fitted(

@@ -59,7 +59,7 @@ ALLOWED = {
         "predicted_rows",
         "privacy",
     },
-    "privacy": {"bounded_rows"},
+    "privacy": {"bounded_rows", "crypto"},  # of crypto, the most noise that can be drawn
     "bounded_rows": {"exact_products", "least_squares"},
     "crypto": {"crypto"},
 }

@@ -26,8 +26,7 @@ from sklearn_fedphe.crypto.masking import IdentityKey, PairwiseMasks
 from sklearn_fedphe.crypto.obfuscation import Obfuscator
 from sklearn_fedphe.crypto.paillier import PrivateKey
 from sklearn_fedphe.least_squares import LeastSquares
-from sklearn_fedphe.protocol import RingSum, form_ring, observe
-from sklearn_fedphe.protocol.parties import Client, KeyHolder
+from sklearn_fedphe.protocol import Client, KeyHolder, RingSum, form_ring, observe
 from sklearn_fedphe.protocol.queries import SumsQuery
 
 pytestmark = pytest.mark.usefixtures("known_key")
@@ -267,11 +266,19 @@ def test_holders_of_secrets_are_neither_pickled_nor_copied(ring, known_key, way)
             way(holder)
 
 
-@pytest.mark.parametrize("way", [pickle.dumps, copy.deepcopy])
-def test_parties_are_neither_pickled_nor_copied_whole(ring, way):
-    for party in (ring.clients[0], ring.key_holder, ring):
-        with pytest.raises(TypeError, match="neither pickled nor copied"):
+@pytest.mark.parametrize("way", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_parties_and_what_they_encode_are_neither_pickled_nor_copied(ring, way):
+    client = ring.clients[0]
+    encoded = client.encode(ring.key_holder.ask(SumsQuery())[0])
+    for party in (client, ring.key_holder, encoded):
+        with pytest.raises(TypeError, match=f"{type(party).__name__} is neither pickled nor cop"):
             way(party)
+
+
+@pytest.mark.parametrize("way", [pickle.dumps, copy.deepcopy])
+def test_a_ring_is_neither_pickled_nor_copied_whole(ring, way):
+    with pytest.raises(TypeError, match="Client is neither pickled nor copied: a second one"):
+        way(ring)
 
 
 def test_a_public_key_leaves_the_factors_behind(ring):

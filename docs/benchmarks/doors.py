@@ -5,28 +5,36 @@ from functools import partial
 
 import numpy as np
 
+from sklearn_fedphe import GaussianPrivacy
 from sklearn_fedphe.crypto.key_checks import received_public_key
 from sklearn_fedphe.crypto.key_generation import generate_private_key
 from sklearn_fedphe.crypto.masking import IdentityKey
 from sklearn_fedphe.least_squares import Frame, LeastSquares
-from sklearn_fedphe.protocol import Roster
-from sklearn_fedphe.protocol.messages import exact_total_from_bytes, total_from_bytes
-from sklearn_fedphe.protocol.parties import Client, KeyHolder
-from sklearn_fedphe.protocol.queries import GradientQuery, GramQuery, Slots, SumsQuery
+from sklearn_fedphe.predicted_rows import PredictedRows
+from sklearn_fedphe.protocol import Client, DisclosureRules, KeyHolder, Roster
+from sklearn_fedphe.protocol.queries import (
+    ErrorsQuery,
+    GradientQuery,
+    GramQuery,
+    PrivateGramQuery,
+    Slots,
+    SquaresQuery,
+    StartQuery,
+    SumsQuery,
+)
 
 KEY_LENGTH = 1024
 FRAME = Frame(np.zeros(2), np.ones(2), 0.0, 1.0, 9.0)
 QUERIES = {
-    "sums": (SumsQuery(), partial(total_from_bytes, size=5)),
-    "gradient": (
-        GradientQuery(np.ones(3), FRAME, Slots.STANDARD),
-        partial(total_from_bytes, size=3),
-    ),
-    "products": (
-        GramQuery(Slots.EXACT),
-        partial(exact_total_from_bytes, slot_bits=511, size=11),
-    ),
+    "sums": SumsQuery(),
+    "start": StartQuery(),
+    "squares": SquaresQuery(np.ones(2), 1.0),
+    "gradient": GradientQuery(np.ones(3), FRAME, Slots.STANDARD),
+    "errors": ErrorsQuery(1.0),
+    "products": GramQuery(Slots.EXACT),
+    "noisy products": PrivateGramQuery(),
 }
+PRIVACY = GaussianPrivacy(epsilon=1.0, delta=1e-6, bounds_X=(0.0, 20.0), bounds_y=(0.0, 9.0))
 
 
 def all_doors():
@@ -41,36 +49,38 @@ def all_doors():
             public_key.to_bytes(),
         )
     }
-    for name, (query, read_total) in QUERIES.items():
-        clients, key_holder = _parties(key)
-        before = copy.copy(clients[1]._transcript)
-        question, of_round = key_holder.ask(query)
+    for name, query in QUERIES.items():
+        clients, key_holder = _parties(key, query)
+        taker = clients[1]
+        before = _state(taker)
+        question, _ = key_holder.ask(query)
         encrypted = [public_key.encrypt(client.encode(question)) for client in clients]
-        within = copy.copy(clients[1]._transcript), copy.copy(key_holder._transcript)
+        asked, asking = _state(taker), _state(key_holder)
         hops = [b""]
         for client, own in zip(clients, encrypted, strict=True):
             hops.append(client.add_to(hops[-1], own))
-        add_to = partial(clients[1].add_to, own=encrypted[1])
+        total = key_holder.open_total(hops[3])
+        add_to = partial(taker.add_to, own=encrypted[1])
         doors |= {
-            f"query, {name}": (_as_it_was(clients[1], before, clients[1].encode), question),
-            f"running sum, {name}, client": (_as_it_was(clients[1], within[0], add_to), hops[1]),
+            f"query, {name}": (_as_it_was(taker, before, taker.encode), question),
+            f"running sum, {name}, client": (_as_it_was(taker, asked, add_to), hops[1]),
             f"running sum, {name}, key holder": (
-                _as_it_was(key_holder, within[1], key_holder.open_total),
+                _as_it_was(key_holder, asking, key_holder.open_total),
                 hops[3],
             ),
-            f"total, {name}": (
-                partial(read_total, of_round=of_round),
-                key_holder.open_total(hops[3]),
-            ),
+            f"total, {name}": (_as_it_was(taker, asked, taker.hear), total),
         }
     return doors
 
 
-def _parties(key):
+def _parties(key, query):
+    X, y = np.arange(18.0).reshape(9, 2), np.arange(9.0)
+    rows = PredictedRows(y + 1, y) if isinstance(query, ErrorsQuery) else LeastSquares(X, y)
     keys = {label: IdentityKey() for label in "ABC"}
     identities = {label: identity_key.identity for label, identity_key in keys.items()}
-    roster = Roster(bytes(16), key.public_key.fingerprint, 2, identities)
-    rows = LeastSquares(np.arange(18.0).reshape(9, 2), np.arange(9.0))
+    rules = DisclosureRules(privacy=PRIVACY if isinstance(query, PrivateGramQuery) else None)
+    fingerprint = key.public_key.fingerprint
+    roster = Roster(bytes(16), fingerprint, rows.n_features, identities, rules)
     clients = [
         Client(label, rows, key.public_key, roster, identity_key)
         for label, identity_key in keys.items()
@@ -78,12 +88,15 @@ def _parties(key):
     return clients, KeyHolder(key, roster)
 
 
-def _as_it_was(party, transcript, take):
+def _state(party):
+    return vars(party) | {"_transcript": copy.copy(party._transcript)}
+
+
+def _as_it_was(party, state, take):
     """Let a party take each message as if it were the first."""
 
     def door(message):
-        party._transcript = copy.copy(transcript)
-        party._has_added = False
+        vars(party).update(state, _transcript=copy.copy(state["_transcript"]))
         return take(message)
 
     return door

@@ -19,8 +19,7 @@ from measuring import interleaved, median_ratio, parse_options, show
 from sklearn_fedphe.crypto.key_generation import generate_private_key
 from sklearn_fedphe.crypto.masking import IdentityKey
 from sklearn_fedphe.least_squares import Frame, LeastSquares
-from sklearn_fedphe.protocol import RingSum, Roster
-from sklearn_fedphe.protocol.parties import Client, KeyHolder
+from sklearn_fedphe.protocol import Client, KeyHolder, RingSum, Roster
 from sklearn_fedphe.protocol.queries import GradientQuery, Slots
 
 CASES = ((3, 11, 9), (3, 100, 5), (10, 1000, 1))  # clients, numbers, repetitions

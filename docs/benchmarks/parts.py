@@ -12,34 +12,36 @@ from sklearn_fedphe.crypto.fixed_point import FixedPoint
 from sklearn_fedphe.crypto.masking import PairwiseMasks
 from sklearn_fedphe.crypto.obfuscation import Obfuscator
 from sklearn_fedphe.crypto.paillier import PrivateKey, PublicKey
-from sklearn_fedphe.protocol import parties, ring
+from sklearn_fedphe.protocol import client, key_holder, ring
 from sklearn_fedphe.protocol.transcript import Transcript
 from sklearn_fedphe.solvers import ConjugateGradient, GradientDescent, NormalEquationsSolver
 
 PLACES = (
     (ring, "generate_private_key", "key generation"),
     (Obfuscator, "__init__", "table"),
-    (parties, "answer", "local arithmetic"),
-    (parties, "exact_answer", "local arithmetic"),
+    (client, "answer", "local arithmetic"),
+    (client, "exact_answer", "local arithmetic"),
     (FixedPoint, "encode", "encode"),
     (FixedPoint, "encode_integers", "encode"),
+    (PairwiseMasks, "__init__", "agree on masks"),
+    (PairwiseMasks, "mask", "mask"),
     (PublicKey, "encrypt_all", "encrypt"),
     (EncryptedVector, "__add__", "add"),
     (PrivateKey, "decrypt", "decrypt"),
     (FixedPoint, "decode", "decode"),
     (FixedPoint, "decode_integers", "decode"),
-    (parties, "running_sum_to_bytes", "messages"),
-    (parties, "running_sum_from_bytes", "messages"),
-    (parties, "query_from_bytes", "messages"),
-    (parties, "query_to_bytes", "messages"),
-    (parties, "total_to_bytes", "messages"),
-    (ring, "total_from_bytes", "messages"),
     (Transcript, "ask", "messages"),
     (Transcript, "answer", "messages"),
     (Transcript, "close", "messages"),
-    (PairwiseMasks, "__init__", "agree on masks"),
-    (PairwiseMasks, "mask", "mask"),
-    (parties, "exact_total_to_bytes", "messages"),
+    (client, "running_sum_to_bytes", "messages"),
+    (client, "running_sum_from_bytes", "messages"),
+    (client, "total_from_bytes", "messages"),
+    (client, "exact_total_from_bytes", "messages"),
+    (key_holder, "query_to_bytes", "messages"),
+    (key_holder, "running_sum_from_bytes", "messages"),
+    (key_holder, "total_to_bytes", "messages"),
+    (key_holder, "exact_total_to_bytes", "messages"),
+    (ring, "total_from_bytes", "messages"),
     (ring, "exact_total_from_bytes", "messages"),
     (linear_model, "check_parameters", "validation"),
     (linear_model, "check_data", "validation"),

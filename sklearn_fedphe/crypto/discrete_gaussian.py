@@ -10,6 +10,10 @@ import numpy as np
 
 from ..typing import IntegerArray
 
+MAX_SCALE = 2.0**59
+"""OpenDP draws integers of 64 bits, and gives the largest one for all beyond. That is 16 of
+these deviations away: it happens with a probability below ``2**-180``."""
+
 
 def discrete_gaussian(scale: float, size: int) -> IntegerArray:
     """Draw independent integers. Run by a client, which keeps them to itself.
@@ -17,7 +21,7 @@ def discrete_gaussian(scale: float, size: int) -> IntegerArray:
     Parameters
     ----------
     scale : float
-        About the standard deviation; at most ``2**56``, so that 64 bits hold what is drawn.
+        About the standard deviation; at most `MAX_SCALE`.
     size : int
         How many.
 
@@ -28,9 +32,16 @@ def discrete_gaussian(scale: float, size: int) -> IntegerArray:
 
     Raises
     ------
+    ValueError
+        If `scale` is larger.
     ImportError
         If OpenDP is not installed.
     """
+    if not scale <= MAX_SCALE:
+        raise ValueError(
+            f"Noise of a scale of {scale:.3g}, where integers of 64 bits hold up to "
+            f"{MAX_SCALE:.3g}; use a larger epsilon or delta."
+        )
     try:
         import opendp.prelude as dp
     except ImportError as error:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from gmpy2 import mpz
 
+from .uncopied import Uncopied
+
 if TYPE_CHECKING:
     from .fixed_point import FixedPoint
 
 
 @dataclass(frozen=True)
-class EncodedVector:
+class EncodedVector(Uncopied):
     """A packed vector in the clear: what may be encrypted, and nothing else may.
 
     Parameters
@@ -27,6 +29,8 @@ class EncodedVector:
     n_terms : int, default=1
         How many encodings were added together.
     """
+
+    why = "it is a client's own, in the clear. Encrypt it, and hand on what comes out."
 
     layout: FixedPoint
     size: int

@@ -10,18 +10,24 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from typing import NoReturn
 from weakref import WeakSet
 
 from gmpy2 import mpz
 
+from .uncopied import Uncopied
 
-class FactorPool:
+
+class FactorPool(Uncopied):
     """Hiding factors waiting for their one use, oldest first.
 
     Safe with threads: none is handed to two of them. Restoring a snapshot of the whole
     machine would bring used factors back; no process can tell that from within.
     """
+
+    why = (
+        "used twice, hiding factors would show the difference of two plaintexts. Make a pool "
+        "where it is used."
+    )
 
     def __init__(self) -> None:
         self._factors: deque[mpz] = deque()
@@ -32,12 +38,6 @@ class FactorPool:
 
     def __repr__(self) -> str:
         return f"FactorPool of {len(self)}"
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError(
-            "Hiding factors made ahead are neither pickled nor copied: used twice, they would "
-            "show the difference of two plaintexts. Make a pool where it is used."
-        )
 
     def put(self, factor: mpz) -> None:
         """Keep a fresh factor.

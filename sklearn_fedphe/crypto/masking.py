@@ -11,7 +11,9 @@ al., "Secure Single-Server Aggregation with (Poly)Logarithmic Overhead", CCS 202
 pay from hundreds of clients on.
 
 *Secrets of pairs*: X25519 (RFC 7748, section 6.1), then HKDF with SHA-256 (RFC 5869) over
-the digest of the roster, in which the session and both public keys stand.
+the digest of the roster and both public keys, in the order of their bytes. Both keys, since
+several encodings of a point give the same X25519 output: who announced one that equals
+another client's in this way would share that client's secrets (RFC 7748, section 7).
 
 *Masks*: SHAKE-256 (FIPS 202) of a domain tag, the secret, the round and the ciphertext's
 index, all of fixed length. The round goes in with the digest of its query, so that masks
@@ -25,7 +27,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NoReturn
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -33,6 +34,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from gmpy2 import mpz
 
 from .encoded_vector import EncodedVector
+from .uncopied import Uncopied
 
 IDENTITY_BYTES = 32
 """Length of a public identity."""
@@ -43,24 +45,21 @@ _SECRET_BYTES = 32
 _EXTRA_BITS = 128
 
 
-class IdentityKey:
+class IdentityKey(Uncopied):
     """A client's X25519 private key: with whom it shares secrets.
 
     Made by the client from the operating system's randomness. It is in no repr, and
     refuses to be pickled or copied.
     """
 
+    why = "the key would leave its client. Hand on its identity."
+
     def __init__(self) -> None:
         self._key = X25519PrivateKey.generate()
+        self._contexts: set[bytes] = set()
 
     def __repr__(self) -> str:
         return f"IdentityKey(identity={self.identity.hex()!r})"
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError(
-            "An IdentityKey is neither pickled nor copied: the key would leave its client. "
-            "Hand on its identity."
-        )
 
     @property
     def identity(self) -> bytes:
@@ -94,11 +93,32 @@ class IdentityKey:
                 f"The identity {identity.hex()} is no X25519 public key to share a secret with; "
                 "its owner must make a new one."
             ) from None
-        derivation = HKDF(SHA256(), _SECRET_BYTES, salt=None, info=_PAIR_DOMAIN + context)
-        return derivation.derive(shared)
+        info = _PAIR_DOMAIN + context + b"".join(sorted((self.identity, identity)))
+        return HKDF(SHA256(), _SECRET_BYTES, salt=None, info=info).derive(shared)
+
+    def begin(self, context: bytes) -> None:
+        """Take part in something once: the same masks over other vectors show the difference.
+
+        Parameters
+        ----------
+        context : bytes
+            What masks are about to be made for.
+
+        Raises
+        ------
+        ValueError
+            If this key has made masks for it before.
+        """
+        if context in self._contexts:
+            raise ValueError(
+                f"The identity {self.identity.hex()} has taken part in the fit of roster "
+                f"{context.hex()} before, and its masks would be the same; begin a new fit, of a "
+                "new session."
+            )
+        self._contexts.add(context)
 
 
-class PairwiseMasks:
+class PairwiseMasks(Uncopied):
     """One client's part of all masks. It is in no repr, and is neither pickled nor copied.
 
     Parameters
@@ -113,8 +133,14 @@ class PairwiseMasks:
     Raises
     ------
     ValueError
-        If the client's own identity is not among them, or another is no public key.
+        If the client's own identity is not among them, another is no public key, or the
+        client has made masks for this roster before.
     """
+
+    why = (
+        "who has masks reads the client's vectors. Make them where they are used, from the "
+        "client's IdentityKey."
+    )
 
     def __init__(self, key: IdentityKey, identities: Sequence[bytes], context: bytes) -> None:
         own = key.identity
@@ -122,6 +148,7 @@ class PairwiseMasks:
             raise ValueError(
                 f"The identity {own.hex()} is not on the roster; agree on one that has it."
             )
+        key.begin(context)
         position = identities.index(own)
         self._pairs = [
             # Who comes first adds; masks cancel because the other one subtracts.
@@ -135,12 +162,6 @@ class PairwiseMasks:
 
     def __repr__(self) -> str:
         return f"PairwiseMasks with {len(self._pairs)} others"
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError(
-            "Masks are neither pickled nor copied: who has them reads the client's vectors. "
-            "Make them where they are used, from the client's IdentityKey."
-        )
 
     def mask(self, encoded: EncodedVector, modulus: mpz, round_id: bytes) -> EncodedVector:
         """Add this client's masks of a round. Run by the client, before it encrypts.

@@ -17,7 +17,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 from itertools import islice
-from typing import NoReturn
 
 import gmpy2
 import phe
@@ -27,6 +26,10 @@ from .cores import map_processes, map_threads
 from .encoded_vector import EncodedVector
 from .encrypted_vector import EncryptedVector
 from .obfuscation import Obfuscator
+from .uncopied import Uncopied
+
+FINGERPRINT_BYTES = 32
+"""Length of what a public key is known by."""
 
 
 def ciphertext_bytes(key_length: int) -> int:
@@ -82,7 +85,7 @@ class PublicKey:
 
     @cached_property
     def fingerprint(self) -> bytes:
-        """The SHA-256 digest of n, 32 bytes: what a client knows the key by."""
+        """The SHA-256 digest of n, `FINGERPRINT_BYTES` long: what a client knows the key by."""
         return hashlib.sha256(self.to_bytes()).digest()
 
     @cached_property
@@ -168,7 +171,7 @@ def _received_key(n: int) -> PublicKey:
     return PublicKey(n)
 
 
-class PrivateKey:
+class PrivateKey(Uncopied):
     """Decrypts. What the key holder, and nobody else, is given.
 
     Its numbers are in no repr, and it refuses to be pickled or copied.
@@ -179,18 +182,14 @@ class PrivateKey:
         The two primes.
     """
 
+    why = "the key would leave its holder. Hand on its public_key."
+
     def __init__(self, p: int, q: int) -> None:
         self.public_key = PublicKey(p * q)
         self._key = phe.PaillierPrivateKey(self.public_key._key, int(p), int(q))
 
     def __repr__(self) -> str:
         return f"PrivateKey(key_length={self.public_key.key_length})"
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError(
-            "A PrivateKey is neither pickled nor copied: the key would leave its holder. "
-            "Hand on its public_key."
-        )
 
     def decrypt(self, encrypted: EncryptedVector, n_jobs: int | None = None) -> EncodedVector:
         """Decrypt by Chinese remaindering (Paillier 1999, section 7).

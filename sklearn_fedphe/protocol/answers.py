@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from ..bounded_rows import BOUNDED_GRID_BITS, bounded_gram
+from ..bounded_rows import bounded_gram
 from ..crypto.discrete_gaussian import discrete_gaussian
 from ..least_squares import LeastSquares
 from ..predicted_rows import PredictedRows
 from ..privacy import GaussianPrivacy
 from ..typing import FloatArray, IntegerArray
+from .envelope import RefusedMessageError
 from .queries import (
     GRID_BITS,
     ErrorsQuery,
@@ -35,7 +34,7 @@ def answer(query: FloatQuery, rows: LeastSquares) -> FloatArray:
             case SquaresQuery(center, target_center):
                 return rows.squares(center, target_center)
             case ErrorsQuery(target_center):
-                return _with_predictions(rows).errors(target_center)
+                return with_predictions(rows).errors(target_center)
             case _:
                 return rows.gradient(query.point, query.frame)
 
@@ -56,15 +55,22 @@ def private_answer(
     """
     p = rows.n_features
     products = bounded_gram(rows, privacy.box(p, fit_intercept=fit_intercept))
-    share = privacy.noise_scale(p) / math.sqrt(privacy.honest_clients)
-    noise = discrete_gaussian(share * 2.0 ** (2 * BOUNDED_GRID_BITS), len(products))
+    noise = discrete_gaussian(privacy.noise_share(p), len(products))
     noisy: IntegerArray = products + noise
     return noisy
 
 
-def _with_predictions(rows: LeastSquares) -> PredictedRows:
+def with_predictions(rows: LeastSquares) -> PredictedRows:
+    """Return a client's rows, if there are predictions of them.
+
+    Raises
+    ------
+    RefusedMessageError
+        Else: their errors cannot be told.
+    """
     if not isinstance(rows, PredictedRows):
-        raise TypeError(
-            "Rows without predictions have no errors to tell; form the ring of PredictedRows."
+        raise RefusedMessageError(
+            "An ErrorsQuery, where there are no predictions whose errors could be told; form the "
+            "ring of PredictedRows."
         )
     return rows

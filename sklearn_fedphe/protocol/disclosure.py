@@ -12,6 +12,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from ..privacy import GaussianPrivacy
+from .envelope import RefusedMessageError
 from .queries import PrivateGramQuery, Query
 
 
@@ -85,19 +86,21 @@ class DisclosureRules:
 
         Raises
         ------
-        ValueError
+        RefusedMessageError
             Of a private client, if it is asked for anything but noisy products, or for
-            these twice.
+            these twice; of another, if it is asked for noise.
         """
         if self.privacy is None:
+            if isinstance(query, PrivateGramQuery):
+                self.promised_privacy(label)
             return
         if not isinstance(query, PrivateGramQuery):
-            raise ValueError(
+            raise RefusedMessageError(
                 f"client {label!r} refuses a {type(query).__name__}: it agreed on differential "
                 "privacy, and its answer would have no noise; ask a PrivateGramQuery."
             )
         if round_number > 1:
-            raise ValueError(
+            raise RefusedMessageError(
                 f"client {label!r} refuses to answer again: it agreed to spend epsilon="
                 f"{self.privacy.epsilon} and delta={self.privacy.delta} once; agree anew."
             )
@@ -117,11 +120,11 @@ class DisclosureRules:
 
         Raises
         ------
-        ValueError
+        RefusedMessageError
             If it agreed on none.
         """
         if self.privacy is None:
-            raise ValueError(
+            raise RefusedMessageError(
                 f"client {label!r} refuses a PrivateGramQuery: it agreed on no bounds and no "
                 "noise; agree on a GaussianPrivacy first."
             )
@@ -145,3 +148,7 @@ class DisclosureRules:
                 f"The federation refuses a model of {self.n_parameters} parameters on fewer "
                 "rows in all: totals over so few would tell the rows. Use fewer features."
             )
+
+
+ANY_ROWS = DisclosureRules()
+"""Nothing is refused."""

@@ -150,6 +150,10 @@ def exact_total_from_bytes(
     body = _total_body(data, length * size, of_round)
     parts = (body[i : i + length] for i in range(0, len(body), length))
     integers = [int.from_bytes(part, "little", signed=True) for part in parts]
+    if any(abs(integer) >> (slot_bits - 1) for integer in integers):
+        raise RefusedMessageError(
+            f"A total holds a number that no slot of {slot_bits} bits does; it was altered."
+        )
     return np.array(integers, dtype=object)
 
 

@@ -47,7 +47,7 @@ class Slots(Enum):
     WIDE = (512, 256, "rescale X, y or sample_weight")
     EXACT = (511, 290, "rescale X or y")
     EXACT_WEIGHTED = (682, 420, "rescale X, y or sample_weight")
-    NOISY = (96, 40, "use a larger epsilon or delta")
+    NOISY = (96, 40, "X and y must be finite")
 
     def __init__(self, slot_bits: int, fraction_bits: int, remedy: str) -> None:
         self.slot_bits = slot_bits

@@ -28,7 +28,7 @@ def read_query(payload: bytes, n_features: int) -> Query:
 
 
 def read_total(payload: bytes) -> FloatArray:
-    """Return the floats in a message of kind "total", of any query but a `GramQuery`.
+    """Return the floats in a message of kind "total", of any query that floats answer.
 
     Parameters
     ----------

@@ -13,10 +13,11 @@ from ..crypto.key_generation import generate_private_key
 from ..crypto.masking import IdentityKey
 from ..least_squares import LeastSquares
 from ..typing import FloatArray, IntegerArray
-from .disclosure import DisclosureRules
+from .client import Client
+from .disclosure import ANY_ROWS, DisclosureRules
 from .envelope import Round
+from .key_holder import KeyHolder
 from .messages import KEY_HOLDER, Message, exact_total_from_bytes, total_from_bytes
-from .parties import ANY_ROWS, Client, KeyHolder
 from .queries import ExactQuery, FloatQuery, Query, answer_size
 from .roster import SESSION_BYTES, Roster
 
@@ -204,11 +205,10 @@ def form_ring(
     n_features = next(iter(rows.values())).n_features
     identities = {label: key.identity for label, key in identity_keys.items()}
     session = os.urandom(SESSION_BYTES)
-    roster = Roster(session, sent.fingerprint, n_features, identities, terms=repr(rules))
+    roster = Roster(session, sent.fingerprint, n_features, identities, rules)
     # Each client would do so for itself.
     public_key = received_public_key(sent.to_bytes(), key_length, roster.key_fingerprint)
     clients = [
-        Client(label, own, public_key, roster, identity_keys[label], rules)
-        for label, own in rows.items()
+        Client(label, own, public_key, roster, identity_keys[label]) for label, own in rows.items()
     ]
-    return RingSum(clients, KeyHolder(private_key, roster, n_jobs, rules), _observer.get(), n_jobs)
+    return RingSum(clients, KeyHolder(private_key, roster, n_jobs), _observer.get(), n_jobs)

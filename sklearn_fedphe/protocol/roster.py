@@ -11,6 +11,11 @@ import struct
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
+
+from ..crypto.masking import IDENTITY_BYTES
+from ..crypto.paillier import FINGERPRINT_BYTES
+from .disclosure import ANY_ROWS, DisclosureRules
 
 MIN_CLIENTS = 3
 """Of 2, each would subtract its own part from the total and read the other's."""
@@ -34,22 +39,31 @@ class Roster:
         Number of columns, the same for all clients.
     identities : mapping from label to bytes of length 32
         Each client's X25519 public key, in the order of the ring.
-    terms : str, default=""
-        What clients refuse, and the privacy that they are promised.
+    rules : DisclosureRules, default=ANY_ROWS
+        What clients and key holder refuse, and the privacy that is promised.
 
     Raises
     ------
     ValueError
-        If there are fewer than `MIN_CLIENTS` clients, or two have one identity.
+        If there are fewer than `MIN_CLIENTS` clients, two have one identity, or a part has
+        another length.
     """
 
     session: bytes
     key_fingerprint: bytes
     n_features: int
     identities: Mapping[Hashable, bytes]
-    terms: str = ""
+    rules: DisclosureRules = ANY_ROWS
 
     def __post_init__(self) -> None:
+        # Nothing that the digest is of may change under it.
+        object.__setattr__(self, "identities", MappingProxyType(dict(self.identities)))
+        lengths = [len(self.session), *map(len, (self.key_fingerprint, *self.identities.values()))]
+        if lengths != [SESSION_BYTES, FINGERPRINT_BYTES] + self.n_clients * [IDENTITY_BYTES]:
+            raise ValueError(
+                f"A roster whose session, fingerprint and identities have {lengths} bytes, where "
+                f"they have {SESSION_BYTES}, {FINGERPRINT_BYTES} and {IDENTITY_BYTES} each."
+            )
         if self.n_clients < MIN_CLIENTS:
             raise ValueError(
                 f"A ring of {self.n_clients} clients, where at least {MIN_CLIENTS} are needed: "
@@ -75,7 +89,7 @@ class Roster:
             self.session,
             self.key_fingerprint,
             struct.pack(">I", self.n_features),
-            self.terms.encode(),
+            repr(self.rules).encode(),
         ]
         for label, identity in self.identities.items():
             parts += [f"{type(label).__name__}:{label!r}".encode(), identity]
@@ -98,6 +112,26 @@ class Roster:
             raise ValueError(
                 f"The public key {fingerprint.hex()} is not the one on the roster, "
                 f"{self.key_fingerprint.hex()}; agree on one key before a fit."
+            )
+
+    def check_features(self, label: Hashable, n_features: int) -> None:
+        """Refuse rows of other columns than were agreed on.
+
+        Parameters
+        ----------
+        label : hashable
+            The client's.
+        n_features : int
+            Number of its columns.
+
+        Raises
+        ------
+        ValueError
+        """
+        if n_features != self.n_features:
+            raise ValueError(
+                f"client {label!r} has {n_features} features, where the roster says "
+                f"{self.n_features}; all clients need the same columns."
             )
 
     def check_present(self, labels: Iterable[Hashable]) -> None:

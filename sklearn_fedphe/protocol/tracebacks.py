@@ -17,8 +17,12 @@ def without_locals() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        chained: BaseException | None = error
-        while chained is not None:
-            traceback.clear_frames(chained.__traceback__)
-            chained = chained.__cause__ or chained.__context__
+        chained: dict[int, BaseException] = {}
+        ahead: list[BaseException | None] = [error]
+        while ahead:
+            link = ahead.pop()
+            if link is not None and id(link) not in chained:  # a chain may come back to its start
+                chained[id(link)] = link
+                traceback.clear_frames(link.__traceback__)
+                ahead += [link.__cause__, link.__context__]
         raise

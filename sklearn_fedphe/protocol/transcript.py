@@ -12,9 +12,13 @@ The hash chain over what was broadcast is a running transcript hash, as TLS 1.3 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from typing import TypeVar
 
 from .envelope import TOTAL, QueryHeader, RefusedMessageError, Round
 from .roster import Roster
+
+Q = TypeVar("Q")
 
 _ROUND_DOMAIN = b"sklearn_fedphe/v1/round"
 _CHAIN_DOMAIN = b"sklearn_fedphe/v1/transcript"
@@ -81,18 +85,21 @@ class Transcript:
         self._begin(message)
         return message
 
-    def answer(self, message: bytes) -> bytes:
+    def answer(self, message: bytes, read: Callable[[bytes, int], Q]) -> Q:
         """Open the round that a query asks for, once. Run by a client.
 
         Parameters
         ----------
         message : bytes
             From the key holder.
+        read : callable
+            Parses the query, and refuses it or not, given the number of the round. What is
+            refused opens nothing.
 
         Returns
         -------
-        bytes
-            The query.
+        Query
+            What `read` made of it.
 
         Raises
         ------
@@ -122,8 +129,9 @@ class Transcript:
                 f"for round {header.number} that builds on other queries or totals than it was "
                 "told: the key holder must tell all clients the same"
             )
+        query = read(body, header.number)
         self._begin(message)
-        return body
+        return query
 
     def close(self, total: bytes) -> None:
         """Close the open round with the total that was told. Run by every party.

@@ -7,7 +7,7 @@ import pickle
 import gmpy2
 import numpy as np
 import pytest
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
@@ -58,7 +58,8 @@ def test_a_mask_is_what_its_construction_says():
 
     masked = PairwiseMasks(key, identities, CONTEXT).mask(vector, N, b"round")
 
-    info = b"sklearn_fedphe/v1/pair-secret" + CONTEXT
+    both = b"".join(sorted(identities))
+    info = b"sklearn_fedphe/v1/pair-secret" + CONTEXT + both
     secret = HKDF(SHA256(), 32, None, info).derive(other.exchange(own.public_key()))
     for index in range(2):
         data = b"sklearn_fedphe/v1/mask" + secret + b"round" + index.to_bytes(4, "big")
@@ -121,6 +122,38 @@ def test_secrets_agree_between_two_and_with_nobody_else():
     assert len(a.secret_with(b.identity, CONTEXT)) == 32
     assert a.secret_with(b.identity, CONTEXT) != c.secret_with(b.identity, CONTEXT)
     assert a.secret_with(b.identity, CONTEXT) != a.secret_with(b.identity, b"other")
+
+
+def equivalent_identities(identity):
+    """Other encodings with which X25519 gives the same: a bit that it ignores, a 2-torsion point.
+
+    The point (0, 0) of order 2 added to one of coordinate u has the coordinate 1/u, and private
+    keys are multiples of 8 (RFC 7748, section 5).
+    """
+    p = 2**255 - 19
+    yield identity[:31] + bytes([identity[31] ^ 0x80])
+    yield pow(int.from_bytes(identity, "little"), -1, p).to_bytes(32, "little")
+
+
+def test_an_identity_that_is_equivalent_to_anothers_shares_none_of_its_secrets():
+    a, c = IdentityKey(), IdentityKey()
+    for rogue in equivalent_identities(a.identity):
+        raw = [c._key.exchange(X25519PublicKey.from_public_bytes(i)) for i in (a.identity, rogue)]
+        assert raw[0] == raw[1]
+
+        assert c.secret_with(rogue, CONTEXT) != c.secret_with(a.identity, CONTEXT)
+
+
+def test_masks_are_made_once_for_a_roster():
+    keys = [IdentityKey() for _ in range(3)]
+    identities = [key.identity for key in keys]
+    PairwiseMasks(keys[0], identities, CONTEXT)
+    PairwiseMasks(keys[0], identities, b"another session")
+
+    with pytest.raises(
+        ValueError, match=f"has taken part in the fit of roster {CONTEXT.hex()} before, and its ma"
+    ):
+        PairwiseMasks(keys[0], identities, CONTEXT)
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from sklearn_fedphe.protocol import RefusedMessageError
 
 PATH = Path(__file__).parents[2] / "docs" / "benchmarks" / "doors.py"
+QUERIES = ("sums", "start", "squares", "gradient", "errors", "products", "noisy products")
 DOORS = [
     "public key",
     *(
         f"{kind}, {query}{party}"
-        for query in ("sums", "gradient", "products")
+        for query in QUERIES
         for kind, party in (
             ("query", ""),
             ("running sum", ", client"),

@@ -1,4 +1,5 @@
 import math
+from types import SimpleNamespace
 
 import gmpy2
 import numpy as np
@@ -11,31 +12,39 @@ from sklearn_fedphe.crypto.paillier import PublicKey
 from sklearn_fedphe.least_squares import Frame, LeastSquares
 from sklearn_fedphe.protocol import (
     KEY_HOLDER,
+    Client,
+    DisclosureRules,
+    KeyHolder,
     RefusedMessageError,
     RingSum,
     Roster,
     form_ring,
     observe,
 )
-from sklearn_fedphe.protocol.envelope import RUNNING_SUM, QueryHeader
-from sklearn_fedphe.protocol.messages import n_ciphertexts
-from sklearn_fedphe.protocol.parties import Client, KeyHolder
+from sklearn_fedphe.protocol import ring as ring_module
+from sklearn_fedphe.protocol.disclosure import ANY_ROWS
+from sklearn_fedphe.protocol.envelope import RUNNING_SUM, TOTAL, QueryHeader
+from sklearn_fedphe.protocol.messages import exact_total_to_bytes, n_ciphertexts, total_to_bytes
 from sklearn_fedphe.protocol.queries import (
+    ErrorsQuery,
     GradientQuery,
     GramQuery,
+    PrivateGramQuery,
     Slots,
     SquaresQuery,
     StartQuery,
     SumsQuery,
+    answer_size,
     query_to_bytes,
 )
 
 
-def ring_of(vectors, private_key, public_key=None):
+def ring_of(vectors, private_key, public_key=None, rules=ANY_ROWS):
     """Clients whose answers to a StartQuery are these vectors, and a key holder."""
     keys = [IdentityKey() for _ in vectors]
     identities = {i: key.identity for i, key in enumerate(keys)}
-    roster = Roster(b"s" * 16, private_key.public_key.fingerprint, len(vectors[0]) - 1, identities)
+    fingerprint, n_features = private_key.public_key.fingerprint, len(vectors[0]) - 1
+    roster = Roster(b"s" * 16, fingerprint, n_features, identities, rules)
     clients = []
     for i, (*coef, intercept) in enumerate(vectors):
         rows = LeastSquares(np.ones((1, len(coef))), np.ones(1), start=(np.array(coef), intercept))
@@ -243,6 +252,96 @@ def test_a_total_is_opened_once(private_key):
         RefusedMessageError, match="the key holder refuses a message where no round is open: it "
     ):
         ring.key_holder.open_total(running)
+
+
+def test_a_running_sum_that_did_not_open_is_not_followed_by_another(private_key):
+    """Else whoever relays could alter the count of rows until the key holder tells the total."""
+    ring = ring_of([[1.0, 2.0]] * 3, private_key, rules=DisclosureRules(100))
+    question, _ = ring.key_holder.ask(SumsQuery())
+    running = b""
+    for client in ring.clients:
+        running = pass_on(client, running, question)
+    with pytest.raises(ValueError, match="a model of 100 parameters on fewer rows in all"):
+        ring.key_holder.open_total(running)
+
+    with pytest.raises(
+        RefusedMessageError,
+        match="The key holder has decrypted a running sum of round 1 before, and opens one a r",
+    ):
+        ring.key_holder.open_total(running)
+
+
+def test_a_refused_query_changes_nothing(private_key):
+    ring = ring_of([[1.0, 2.0]] * 3, private_key)
+    client = ring.clients[0]
+    question, _ = ring.key_holder.ask(StartQuery())
+    garbage = QueryHeader.open(question)[0].seal(b"garbage")
+    others = [
+        QueryHeader.open(question)[0].seal(query_to_bytes(query))
+        for query in (PrivateGramQuery(), ErrorsQuery(0.0))
+    ]
+
+    for refused in (garbage, *others):
+        with pytest.raises(RefusedMessageError):
+            client.encode(refused)
+    assert client.encode(question).size == 2
+
+
+@pytest.mark.parametrize("query", [SumsQuery(), GramQuery(Slots.EXACT)])
+def test_a_client_hears_a_total_of_what_was_asked_and_nothing_else(private_key, query):
+    ring = ring_of([[1.0, 2.0]] * 3, private_key)
+    client = ring.clients[0]
+    question, of_round = ring.key_holder.ask(query)
+    client.encode(question)
+    size = answer_size(query, 1)
+    if isinstance(query, GramQuery):
+        total = exact_total_to_bytes(np.ones(size, dtype=object), 511, of_round)
+        wrong = exact_total_to_bytes(np.full(size, 2**510, dtype=object), 511, of_round)
+        text = "A total holds a number that no slot of 511 bits does; it was altered"
+    else:
+        total = total_to_bytes(np.ones(size), of_round)
+        wrong = total_to_bytes(np.full(size, np.nan), of_round)
+        text = "A total holds a number that is not finite; it was altered"
+
+    with pytest.raises(RefusedMessageError, match=text):
+        client.hear(wrong)
+    with pytest.raises(RefusedMessageError, match="it was cut off, or something was added"):
+        client.hear(TOTAL.seal(b"junk", of_round.number, of_round.digest))
+    client.hear(total)
+
+
+def test_errors_are_asked_of_predictions_alone(private_key):
+    with pytest.raises(
+        RefusedMessageError, match="An ErrorsQuery, where there are no predictions"
+    ):
+        ring_of([[1.0, 2.0]] * 3, private_key).sum(ErrorsQuery(0.0))
+
+
+def test_rows_have_as_many_columns_as_the_roster_says(private_key):
+    key = IdentityKey()
+    identities = {"A": key.identity, "B": b"B" * 32, "C": b"C" * 32}
+    roster = Roster(b"s" * 16, private_key.public_key.fingerprint, 3, identities)
+    rows = LeastSquares(np.ones((2, 2)), np.ones(2))
+    with pytest.raises(
+        ValueError, match="client 'A' has 2 features, where the roster says 3; all"
+    ):
+        Client("A", rows, private_key.public_key, roster, key)
+
+
+def test_the_key_holder_takes_no_other_key_than_was_agreed(private_key, short_key):
+    roster = ring_of([[1.0, 2.0]] * 3, private_key).key_holder.roster
+    with pytest.raises(ValueError, match="is not the one on the roster"):
+        KeyHolder(short_key, roster)
+
+
+def test_a_fit_checks_the_key_that_clients_are_sent(monkeypatch):
+    """A modulus with a small factor, where a key is made."""
+    n = gmpy2.next_prime(2**1020) * 11
+    weak = SimpleNamespace(public_key=PublicKey(n))
+    monkeypatch.setattr(ring_module, "generate_private_key", lambda _: weak)
+    rows = {name: LeastSquares(np.ones((2, 1)), np.ones(2)) for name in "ABC"}
+    with pytest.raises(ValueError, match="A public key"):
+        form_ring(rows, int(n).bit_length())
 
 
 def test_a_round_that_failed_ends_the_fit(private_key):

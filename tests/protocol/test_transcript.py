@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sklearn_fedphe.protocol import RefusedMessageError, Roster
+from sklearn_fedphe.protocol import DisclosureRules, RefusedMessageError, Roster
 from sklearn_fedphe.protocol.envelope import QueryHeader
 from sklearn_fedphe.protocol.messages import total_to_bytes
 from sklearn_fedphe.protocol.transcript import Transcript
 
-ROSTER = Roster(b"s" * 16, b"f" * 32, 2, {label: label.encode() * 32 for label in "ABC"}, "terms")
+RULES = DisclosureRules(3, min_rows=2)
+ROSTER = Roster(b"s" * 16, b"f" * 32, 2, {label: label.encode() * 32 for label in "ABC"}, RULES)
 
 
 @pytest.fixture
@@ -34,10 +35,15 @@ def refused(text):
     return pytest.raises(RefusedMessageError, match=re.escape(text))
 
 
+def body_of(body, round_number):
+    assert round_number >= 1
+    return body
+
+
 def play(key_holder, *clients):
     """A round as it should be."""
     question = key_holder.ask(b"query")
-    assert all(client.answer(question) == b"query" for client in clients)
+    assert all(client.answer(question, body_of) == b"query" for client in clients)
     total = total_for(key_holder)
     for party in (key_holder, *clients):
         party.close(total)
@@ -53,7 +59,7 @@ def test_parties_that_hear_the_same_go_on_together(key_holder, client):
 def test_all_parties_name_a_round_alike_and_no_two_rounds(key_holder, client):
     ids = set()
     for body in (b"query", b"query", b"other"):
-        client.answer(key_holder.ask(body))
+        client.answer(key_holder.ask(body), body_of)
         assert client.round == key_holder.round
         assert len(client.round.mask_id) == 52
         ids.add(client.round.mask_id)
@@ -70,20 +76,20 @@ def test_refuses_a_query_of_another_session(client):
         f"client 'A' refuses a query of session {other.session.hex()} and takes part in "
         f"{ROSTER.session.hex()}. The fit ends here; begin a new one."
     ):
-        client.answer(question)
+        client.answer(question, body_of)
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"n_features": 3},
-        {"terms": "others"},
+        {"rules": DisclosureRules(3, min_rows=1)},
         {"key_fingerprint": b"g" * 32},
         {"identities": ROSTER.identities | {"D": b"D" * 32}},
         {"identities": ROSTER.identities | {"C": b"D" * 32}},
         {"identities": dict(reversed(ROSTER.identities.items()))},
     ],
-    ids=["features", "terms", "key", "joined", "another identity", "order"],
+    ids=["features", "rules", "key", "joined", "another identity", "order"],
 )
 def test_refuses_a_query_of_another_roster(client, change):
     other = replace(ROSTER, **change)
@@ -93,25 +99,25 @@ def test_refuses_a_query_of_another_roster(client, change):
         f"client 'A' refuses a query of the roster {other.digest.hex()} and agreed to "
         f"{ROSTER.digest.hex()}: somebody joined or left, or the columns or the key are others"
     ):
-        client.answer(question)
+        client.answer(question, body_of)
 
 
 def test_answers_a_round_once(key_holder, client):
     question = key_holder.ask(b"query")
-    client.answer(question)
+    client.answer(question, body_of)
 
     text = "client 'A' refuses a query for round 1 and waits for the total of round 1; it answers"
     with refused(text):
-        client.answer(question)
+        client.answer(question, body_of)
     client.close(total_for(client))
     with refused("for round 1 and waits for the query of round 2; it answers each round once"):
-        client.answer(question)
+        client.answer(question, body_of)
 
 
 def test_refuses_a_round_ahead(key_holder, client):
     play(key_holder)
     with refused("for round 2 and waits for the query of round 1"):
-        client.answer(key_holder.ask(b"query"))
+        client.answer(key_holder.ask(b"query"), body_of)
 
 
 @pytest.mark.parametrize("told", ["another total", "another query"])
@@ -119,9 +125,9 @@ def test_refuses_to_go_on_where_others_were_told_something_else(key_holder, clie
     question = key_holder.ask(b"query")
     if told == "another query":
         header, _ = QueryHeader.open(question)
-        client.answer(header.seal(b"other"))
+        client.answer(header.seal(b"other"), body_of)
     else:
-        client.answer(question)
+        client.answer(question, body_of)
     client.close(total_for(client, 1.0 if told == "another query" else 2.0))
     key_holder.close(total_for(key_holder))
 
@@ -129,11 +135,11 @@ def test_refuses_to_go_on_where_others_were_told_something_else(key_holder, clie
         "client 'A' refuses a query for round 2 that builds on other queries or totals than it "
         "was told: the key holder must tell all clients the same"
     ):
-        client.answer(key_holder.ask(b"query"))
+        client.answer(key_holder.ask(b"query"), body_of)
 
 
 def test_hears_no_total_of_another_round(key_holder, client):
-    client.answer(key_holder.ask(b"query"))
+    client.answer(key_holder.ask(b"query"), body_of)
     of_other = replace(client.round, number=2)
 
     with refused("A total of round 2"):
@@ -141,7 +147,7 @@ def test_hears_no_total_of_another_round(key_holder, client):
 
 
 def test_hears_no_total_where_no_round_is_open(key_holder, client):
-    client.answer(key_holder.ask(b"query"))
+    client.answer(key_holder.ask(b"query"), body_of)
     total = total_for(client)
     client.close(total)
 
@@ -156,7 +162,7 @@ def test_asks_nothing_new_before_the_total_is_told(key_holder):
 
 
 def test_the_digest_of_a_roster_is_that_of_its_documented_parts():
-    parts = [b"s" * 16, b"f" * 32, struct.pack(">I", 2), b"terms"]
+    parts = [b"s" * 16, b"f" * 32, struct.pack(">I", 2), repr(RULES).encode()]
     for label in "ABC":
         parts += [f"str:{label!r}".encode(), label.encode() * 32]
     data = b"".join(struct.pack(">I", len(part)) + part for part in parts)
@@ -185,3 +191,37 @@ def test_no_ring_of_fewer_than_three(labels):
 def test_no_two_clients_with_one_identity():
     with pytest.raises(ValueError, match="clients 'A' and 'C' have the same identity; each must"):
         replace(ROSTER, identities=ROSTER.identities | {"C": b"A" * 32})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"session": b"s" * 15},
+        {"key_fingerprint": b"f" * 31},
+        {"identities": ROSTER.identities | {"A": b"A" * 33}},
+    ],
+    ids=["session", "key", "identity"],
+)
+def test_parts_of_a_roster_have_their_lengths(change):
+    with pytest.raises(ValueError, match="where they have 16, 32 and 32 each"):
+        replace(ROSTER, **change)
+
+
+def test_nobody_is_added_to_a_roster_by_hand():
+    identities = dict(ROSTER.identities)
+    roster = replace(ROSTER, identities=identities)
+    identities["D"] = b"D" * 32
+
+    assert roster == ROSTER
+    with pytest.raises(TypeError):
+        roster.identities["D"] = b"D" * 32
+
+
+def test_a_query_that_is_refused_on_reading_opens_no_round(key_holder, client):
+    def refuse(body, round_number):
+        raise RefusedMessageError(f"{body} in round {round_number}")
+
+    question = key_holder.ask(b"query")
+    with refused("b'query' in round 1"):
+        client.answer(question, refuse)
+    client.answer(question, body_of)

@@ -1,7 +1,7 @@
-"""The two kinds of party: a client has rows and a public key, the key holder a private key.
+"""The party that has rows: a client, with its rows and the key holder's public key.
 
-They are semi-honest: they follow the protocol and remember what they saw. Each keeps a
-`Transcript` of its own and goes no further where another party's messages do not fit it.
+It is semi-honest: it follows the protocol and remembers what it saw. It keeps a `Transcript`
+of its own and goes no further where another party's messages do not fit it.
 """
 
 from __future__ import annotations
@@ -12,36 +12,31 @@ from ..crypto.encoded_vector import EncodedVector
 from ..crypto.encrypted_vector import EncryptedVector
 from ..crypto.fixed_point import FixedPoint
 from ..crypto.masking import IdentityKey, PairwiseMasks
-from ..crypto.paillier import PrivateKey, PublicKey
+from ..crypto.paillier import PublicKey
+from ..crypto.uncopied import Uncopied
 from ..least_squares import LeastSquares
-from .answers import answer, exact_answer, private_answer
-from .disclosure import DisclosureRules
-from .envelope import RefusedMessageError, Round
+from .answers import answer, exact_answer, private_answer, with_predictions
+from .envelope import RefusedMessageError
 from .messages import (
-    exact_total_to_bytes,
+    exact_total_from_bytes,
     running_sum_from_bytes,
     running_sum_to_bytes,
-    total_to_bytes,
+    total_from_bytes,
 )
 from .queries import (
+    ErrorsQuery,
     ExactQuery,
     GramQuery,
     PrivateGramQuery,
     Query,
-    SquaresQuery,
-    SumsQuery,
     answer_size,
     query_from_bytes,
-    query_to_bytes,
 )
 from .roster import Roster
 from .transcript import Transcript
 
-ANY_ROWS = DisclosureRules()
-"""Nothing is refused."""
 
-
-class Client:
+class Client(Uncopied):
     """A data owner. Its rows stay inside.
 
     Parameters
@@ -56,14 +51,15 @@ class Client:
         Who takes part.
     identity_key : IdentityKey
         Its own, whose public half is on the roster.
-    rules : DisclosureRules, default=ANY_ROWS
-        What the client refuses to take part in.
 
     Raises
     ------
     ValueError
-        If the client refuses, or has no part in what the roster says.
+        If the client refuses by the roster's rules, has no part in what it says, or has had
+        one before with the same identity.
     """
+
+    why = "a second one would answer a round again. Hand on its label."
 
     def __init__(
         self,
@@ -72,14 +68,14 @@ class Client:
         public_key: PublicKey,
         roster: Roster,
         identity_key: IdentityKey,
-        rules: DisclosureRules = ANY_ROWS,
     ) -> None:
-        rules.check_client(label, rows.n_rows)
+        roster.rules.check_client(label, rows.n_rows)
         roster.check_key(public_key.fingerprint)
+        roster.check_features(label, rows.n_features)
         self.label = label
         self.public_key = public_key
         self._rows = rows
-        self._rules = rules
+        self._roster = roster
         identities = list(roster.identities.values())
         self._masks = PairwiseMasks(identity_key, identities, roster.digest)
         self._position = identities.index(identity_key.identity)
@@ -105,17 +101,14 @@ class Client:
         Raises
         ------
         RefusedMessageError
-            If the query is not the one that this client waits for.
-        ValueError
-            If it is not what the client agreed to answer (`DisclosureRules`).
+            If the query is not the one that this client waits for, or is not what it agreed
+            to answer (`DisclosureRules`). It goes on waiting then.
         OverflowError
             If a value of the answer does not fit its slot. Nothing was sent then.
         """
-        asked = query_from_bytes(self._transcript.answer(query), self._rows.n_features)
-        self._rules.check_query(self.label, asked, self._transcript.round.number)
+        asked = self._asked = self._transcript.answer(query, self._agreed)
         self._has_added = False
-        n_clients = self._transcript.roster.n_clients
-        layout = asked.slots.layout(self.public_key.plaintext_bits, n_clients)
+        layout = asked.slots.layout(self.public_key.plaintext_bits, self._roster.n_clients)
         try:
             encoded = self._encoded(asked, layout)
         except OverflowError as error:
@@ -126,12 +119,19 @@ class Client:
         # Raised out here, the error does not carry the frames that hold the values.
         raise OverflowError(f"client {self.label!r} would send {problem}; {asked.slots.remedy}.")
 
+    def _agreed(self, body: bytes, round_number: int) -> Query:
+        asked = query_from_bytes(body, self._roster.n_features)
+        self._roster.rules.check_query(self.label, asked, round_number)
+        if isinstance(asked, ErrorsQuery):
+            with_predictions(self._rows)
+        return asked
+
     def _encoded(self, asked: Query, layout: FixedPoint) -> EncodedVector:
         match asked:
             case PrivateGramQuery():
-                privacy = self._rules.promised_privacy(self.label)
-                fit_intercept = self._rules.fit_intercept
-                noisy = private_answer(self._rows, privacy, fit_intercept=fit_intercept)
+                rules = self._roster.rules
+                privacy = rules.promised_privacy(self.label)
+                noisy = private_answer(self._rows, privacy, fit_intercept=rules.fit_intercept)
                 return layout.encode_integers(noisy)
             case GramQuery():
                 return layout.encode_integers(exact_answer(asked, self._rows))
@@ -192,109 +192,12 @@ class Client:
         Raises
         ------
         RefusedMessageError
-            If no round is open, or the total is of another.
-        """
-        self._transcript.close(total)
-
-
-class KeyHolder:
-    """The server: it alone can decrypt, and it opens totals only.
-
-    Parameters
-    ----------
-    private_key : PrivateKey
-        Made by it, and never given away.
-    roster : Roster
-        Who takes part; all of them must have entered a total.
-    n_jobs : int or None, default=None
-        Threads that decrypt, as scikit-learn means it.
-    rules : DisclosureRules, default=ANY_ROWS
-        What totals it keeps to itself.
-    """
-
-    def __init__(
-        self,
-        private_key: PrivateKey,
-        roster: Roster,
-        n_jobs: int | None = None,
-        rules: DisclosureRules = ANY_ROWS,
-    ) -> None:
-        roster.check_key(private_key.public_key.fingerprint)
-        self.roster = roster
-        self._rules = rules
-        self._private_key = private_key
-        self._n_jobs = n_jobs
-        self._transcript = Transcript(roster, "the key holder")
-
-    def ask(self, query: Query) -> tuple[bytes, Round]:
-        """Begin a round. Run by the key holder. Reveals the query, to everyone.
-
-        Parameters
-        ----------
-        query : Query
-            What to ask every client.
-
-        Returns
-        -------
-        message : bytes
-            For every client, the same.
-        round : Round
-            The one that it opens.
-
-        Raises
-        ------
-        RefusedMessageError
-            If the total of the round before was not told.
-        """
-        message = self._transcript.ask(query_to_bytes(query))
-        self._asked = query
-        return message, self._transcript.round
-
-    def open_total(self, running_sum: bytes) -> bytes:
-        """Decrypt what the last client of the ring sent, once a round.
-
-        Run by the key holder. Reveals the total, to everyone.
-
-        Parameters
-        ----------
-        running_sum : bytes
-            From the last client.
-
-        Returns
-        -------
-        bytes
-            The total, decrypted, for everyone.
-
-        Raises
-        ------
-        RefusedMessageError
-            If it is no running sum of the open round, if not every client entered it, or if
-            what it decrypts to is no sum of their vectors: masks of a client left out, or
-            of one that was asked something else, do not cancel.
-        ValueError
-            If it is over fewer rows than the model has parameters.
+            If no round is open, or it is no total of what was asked in it.
         """
         of_round, asked = self._transcript.round, self._asked
-        key, n_clients = self._private_key.public_key, self.roster.n_clients
-        layout = asked.slots.layout(key.plaintext_bits, n_clients)
-        size = answer_size(asked, self.roster.n_features)
-        encrypted = running_sum_from_bytes(running_sum, key, layout, size, of_round)
-        if encrypted.n_terms != n_clients:
-            raise RefusedMessageError(
-                f"The key holder opens totals of all {n_clients} clients, and "
-                f"{encrypted.n_terms} entered this one; send it round the whole ring, each "
-                "client once."
-            )
-        decrypted = self._private_key.decrypt(encrypted, self._n_jobs)
+        size = answer_size(asked, self._roster.n_features)
         if isinstance(asked, ExactQuery):
-            integers = layout.decode_integers(decrypted)
-            if isinstance(asked, GramQuery):
-                self._rules.check_federation(integers[0])
-            message = exact_total_to_bytes(integers, layout.slot_bits, of_round)
+            exact_total_from_bytes(total, asked.slots.slot_bits, size, of_round)
         else:
-            total = layout.decode(decrypted)
-            if isinstance(asked, (SumsQuery, SquaresQuery)):
-                self._rules.check_federation(int(total[0]))
-            message = total_to_bytes(total, of_round)
-        self._transcript.close(message)
-        return message
+            total_from_bytes(total, size, of_round)
+        self._transcript.close(total)
