@@ -58,7 +58,7 @@ def test_masks_cost_little():
 
 
 def test_private_fits_are_compared():
-    options = ["--epsilon", "1000", "--data", "made, 1,000 rows", "--repetitions", "1"]
+    options = ["--epsilon", "20", "--data", "made, 10,000 rows", "--repetitions", "1"]
 
     tables = figures("privacy.py", *options)
 

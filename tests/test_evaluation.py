@@ -18,7 +18,7 @@ from sklearn_fedphe import FederatedLinearRegression
 from sklearn_fedphe.evaluation import RegressionScores, evaluate, own_scores
 from sklearn_fedphe.least_squares import LeastSquares
 from sklearn_fedphe.predicted_rows import PredictedRows
-from sklearn_fedphe.protocol import KEY_HOLDER, OwnSum, observe, ring
+from sklearn_fedphe.protocol import KEY_HOLDER, OwnSum, RefusedMessageError, observe, ring
 from sklearn_fedphe.protocol.answers import answer
 from sklearn_fedphe.protocol.envelope import RUNNING_SUM, QueryHeader, Round
 from sklearn_fedphe.protocol.messages import running_sum_from_bytes
@@ -164,7 +164,10 @@ def test_scores_cannot_be_changed(shards, est):
 def test_errors_are_told_of_rows_with_predictions_only():
     rows = LeastSquares(np.ones((3, 1)), np.ones(3))
 
-    with pytest.raises(TypeError, match="Rows without predictions have no errors to tell; form"):
+    with pytest.raises(
+        RefusedMessageError,
+        match="An ErrorsQuery, where there are no predictions whose errors could be told; form",
+    ):
         OwnSum(rows).sum(ErrorsQuery(0.0))
 
 

@@ -29,7 +29,7 @@ class NoisyNormalEquationsSolver:
     AdaSSP: Wang, "Revisiting differentially private linear regression: optimal and adaptive
     prediction & estimation in unbounded domain", UAI 2018, algorithm 2. With noise of
     standard deviation s, the products of d columns are off by at most
-    ``b = s * sqrt(d * log(2 * d**2 / 0.05))`` in any direction, with a probability of 95 %.
+    ``b = s * sqrt(d * log(2 * d**2 / 0.05))`` in any direction, with a probability of about 95 %.
     The penalty is b less what the smallest eigenvalue surely is above zero, at least 0.
 
     Two deviations. Wang spends a third of epsilon on that eigenvalue; here it is read off
@@ -37,8 +37,8 @@ class NoisyNormalEquationsSolver:
     negative eigenvalues, which only noise can make, are set to zero, so that the penalised
     matrix never is singular. Both use what has been released, and cost no privacy.
 
-    With an intercept, the columns are centered by their means, which have noise too. The
-    intercept is not penalised.
+    With an intercept, the columns are centered by their means, which have noise too, and b
+    does not count that. The intercept is not penalised.
 
     *Rounds*: one.
 
