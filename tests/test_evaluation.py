@@ -22,12 +22,8 @@ from sklearn_fedphe.protocol import KEY_HOLDER, OwnSum, RefusedMessageError, obs
 from sklearn_fedphe.protocol.answers import answer
 from sklearn_fedphe.protocol.envelope import RUNNING_SUM, QueryHeader, Round
 from sklearn_fedphe.protocol.messages import running_sum_from_bytes
-from sklearn_fedphe.protocol.queries import (
-    ErrorsQuery,
-    SumsQuery,
-    answer_size,
-    query_to_bytes,
-)
+from sklearn_fedphe.protocol.queries import ErrorsQuery, SumsQuery, answer_size
+from sklearn_fedphe.protocol.query_bytes import query_to_bytes
 from sklearn_fedphe.protocol.reading import read_query, read_total
 
 pytestmark = pytest.mark.usefixtures("known_key")

@@ -18,13 +18,8 @@ from sklearn_fedphe.protocol.messages import (
     running_sum_from_bytes,
     total_from_bytes,
 )
-from sklearn_fedphe.protocol.queries import (
-    GramQuery,
-    SumsQuery,
-    answer_size,
-    query_from_bytes,
-    query_to_bytes,
-)
+from sklearn_fedphe.protocol.queries import GramQuery, SumsQuery, answer_size
+from sklearn_fedphe.protocol.query_bytes import query_from_bytes, query_to_bytes
 from sklearn_fedphe.solvers import ConjugateGradient, GradientDescent, NormalEquationsSolver
 from sklearn_fedphe.training import _train_alone
 

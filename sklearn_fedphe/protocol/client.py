@@ -23,15 +23,8 @@ from .messages import (
     running_sum_to_bytes,
     total_from_bytes,
 )
-from .queries import (
-    ErrorsQuery,
-    ExactQuery,
-    GramQuery,
-    PrivateGramQuery,
-    Query,
-    answer_size,
-    query_from_bytes,
-)
+from .queries import ErrorsQuery, ExactQuery, GramQuery, PrivateGramQuery, Query, answer_size
+from .query_bytes import query_from_bytes
 from .roster import Roster
 from .transcript import Transcript
 

@@ -146,7 +146,7 @@ class QueryHeader:
 
     @classmethod
     def open(cls, data: bytes) -> tuple[QueryHeader, bytes]:
-        """Parse a query as far as its header; the rest is `queries.query_from_bytes`'s.
+        """Parse a query as far as its header; the rest is `query_bytes.query_from_bytes`'s.
 
         Raises
         ------

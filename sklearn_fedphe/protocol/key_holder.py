@@ -9,15 +9,8 @@ from ..crypto.paillier import PrivateKey
 from ..crypto.uncopied import Uncopied
 from .envelope import RefusedMessageError, Round
 from .messages import exact_total_to_bytes, running_sum_from_bytes, total_to_bytes
-from .queries import (
-    ExactQuery,
-    GramQuery,
-    Query,
-    SquaresQuery,
-    SumsQuery,
-    answer_size,
-    query_to_bytes,
-)
+from .queries import ExactQuery, GramQuery, Query, SquaresQuery, SumsQuery, answer_size
+from .query_bytes import query_to_bytes
 from .roster import Roster
 from .transcript import Transcript
 

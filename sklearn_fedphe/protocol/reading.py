@@ -6,7 +6,8 @@ import numpy as np
 
 from ..typing import FloatArray
 from .envelope import TOTAL, QueryHeader
-from .queries import Query, query_from_bytes
+from .queries import Query
+from .query_bytes import query_from_bytes
 
 
 def read_query(payload: bytes, n_features: int) -> Query:

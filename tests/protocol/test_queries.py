@@ -11,9 +11,8 @@ from sklearn_fedphe.protocol.queries import (
     SquaresQuery,
     StartQuery,
     SumsQuery,
-    query_from_bytes,
-    query_to_bytes,
 )
+from sklearn_fedphe.protocol.query_bytes import query_from_bytes, query_to_bytes
 
 FRAME = Frame(np.array([1.0, 2.0]), np.array([3.0, np.inf]), 4.0, 5.0, 6.0)
 QUERIES = [

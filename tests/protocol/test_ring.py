@@ -35,8 +35,8 @@ from sklearn_fedphe.protocol.queries import (
     StartQuery,
     SumsQuery,
     answer_size,
-    query_to_bytes,
 )
+from sklearn_fedphe.protocol.query_bytes import query_to_bytes
 
 
 def ring_of(vectors, private_key, public_key=None, rules=ANY_ROWS):
