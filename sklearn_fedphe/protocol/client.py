@@ -16,7 +16,7 @@ from ..crypto.paillier import PublicKey
 from ..crypto.uncopied import Uncopied
 from ..least_squares import LeastSquares
 from .answers import answer, exact_answer, private_answer, with_predictions
-from .envelope import RefusedMessageError
+from .envelope import RefusedMessageError, Round
 from .messages import (
     exact_total_from_bytes,
     running_sum_from_bytes,
@@ -142,7 +142,7 @@ class Client(Uncopied):
         running_sum : bytes
             From the client before; empty for the first.
         own : EncryptedVector
-            Its own answer. Added once: a factor hides one message alone.
+            Its own answer of this round. Added once: a factor hides one message alone.
 
         Returns
         -------
@@ -152,8 +152,8 @@ class Client(Uncopied):
         Raises
         ------
         RefusedMessageError
-            If what came is not a running sum of the open round, or this client has added
-            to it before.
+            If what came is not a running sum of the open round, which the client then goes on
+            waiting for, or this client has added to it before.
         """
         of_round = self._transcript.round
         if self._has_added:
@@ -161,9 +161,15 @@ class Client(Uncopied):
                 f"client {self.label!r} has added to round {of_round.number} before; every client "
                 "adds exactly once."
             )
+        total = own
+        if self._position > 0 or running_sum:
+            total = self._received(running_sum, own, of_round) + own
         self._has_added = True
-        if self._position == 0 and not running_sum:
-            return running_sum_to_bytes(own, of_round)
+        return running_sum_to_bytes(total, of_round)
+
+    def _received(
+        self, running_sum: bytes, own: EncryptedVector, of_round: Round
+    ) -> EncryptedVector:
         received = running_sum_from_bytes(
             running_sum, self.public_key, own.layout, own.size, of_round
         )
@@ -172,7 +178,7 @@ class Client(Uncopied):
                 f"client {self.label!r} comes after {self._position} others in the ring, and "
                 f"{received.n_terms} have entered this running sum; each adds once, in order."
             )
-        return running_sum_to_bytes(received + own, of_round)
+        return received
 
     def hear(self, total: bytes) -> None:
         """Take note of the total of the open round. Run by the client; reveals nothing.

@@ -223,7 +223,7 @@ def test_a_client_adds_in_its_place(private_key, position, came):
     forged = bytearray(ring.clients[0].add_to(b"", encrypted[0]))
     forged[RUNNING_SUM.size - 1] = came
     client = ring.clients[position]
-    client._has_added = False
+    client._has_added = False  # the first has
 
     with pytest.raises(RefusedMessageError) as error:
         client.add_to(bytes(forged), encrypted[position])
@@ -231,6 +231,17 @@ def test_a_client_adds_in_its_place(private_key, position, came):
         f"client {position} comes after {position} others in the ring, and {came} have entered "
         "this running sum; each adds once, in order"
     )
+
+
+def test_a_refused_running_sum_changes_nothing(private_key):
+    ring = ring_of([[1.0, 2.0]] * 3, private_key)
+    question, _ = ring.key_holder.ask(StartQuery())
+    first, second = [c.public_key.encrypt(c.encode(question)) for c in ring.clients[:2]]
+    running = ring.clients[0].add_to(b"", first)
+
+    with pytest.raises(RefusedMessageError):
+        ring.clients[1].add_to(running[:-1], second)
+    assert len(ring.clients[1].add_to(running, second)) == len(running)
 
 
 def test_only_the_first_begins(private_key):
