@@ -18,6 +18,7 @@ from sklearn_fedphe.solvers import ConjugateGradient, GradientDescent, NormalEqu
 
 PLACES = (
     (ring, "generate_private_key", "key generation"),
+    (ring, "received_public_key", "key check"),
     (Obfuscator, "__init__", "table"),
     (client, "answer", "local arithmetic"),
     (client, "exact_answer", "local arithmetic"),
@@ -49,7 +50,10 @@ PLACES = (
     (ConjugateGradient, "minimize", "solver"),
     (NormalEquationsSolver, "minimize", "solver"),
 )
-CRYPTO_AND_BLAS = ("key generation", "table", "local arithmetic", "encrypt", "add", "decrypt")
+CRYPTO_AND_BLAS = (
+    *("key generation", "key check", "table", "local arithmetic"),
+    *("agree on masks", "mask", "encrypt", "add", "decrypt"),
+)
 
 
 @contextmanager
