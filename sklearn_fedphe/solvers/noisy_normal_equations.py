@@ -77,7 +77,7 @@ def _solved(of: NoisyNormalEquations) -> FloatArray:
     penalties = np.diag(penalty + of.alpha / np.square(width))
     positive = vectors @ np.diag(np.maximum(eigenvalues, 0.0)) @ vectors.T
     # Of least norm where bounds, noise and penalty leave nothing to solve with.
-    in_box = np.linalg.lstsq(positive + penalties, right)[0]
+    in_box = np.linalg.lstsq(positive + penalties, right, rcond=None)[0]
     coef: FloatArray = in_box / width * target_width
     if not of.fit_intercept:
         return coef
