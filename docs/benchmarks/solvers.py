@@ -35,7 +35,7 @@ def compare(n_features, own_share, key_length, repetitions):
     """A row a solver: what its fit takes, all solvers in turn."""
     X, y = make_data(ROWS, n_features, own_share)
     centered = X - X.mean(axis=0)
-    reference = np.linalg.lstsq(centered, y - y.mean())[0]
+    reference = np.linalg.lstsq(centered, y - y.mean(), rcond=None)[0]
     condition = float(np.linalg.cond(centered / centered.std(axis=0)))
     seconds = {solver: [] for solver in SOLVERS}
     rows = {}
