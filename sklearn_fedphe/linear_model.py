@@ -140,11 +140,13 @@ default="gradient_descent"
     Notes
     -----
     *Reveals*, to all parties: the labels of the clients, and totals over all clients - the
-    sum of weights (the number of rows where there are none), the mean square of each
-    feature and of the target, with `precondition` and an intercept their means, the
-    gradient of each iteration, and with ``init="local"`` the mean of the clients' own
-    models. The gradients determine X^T y and X^T X of the pooled rows. See the security
-    page for what that allows and what collusion breaks.
+    number of rows and the sum of their weights, the mean square of each feature and of the
+    target, with `precondition` and an intercept their means, the gradient of each iteration
+    or its product with the Hessian, and with ``init="local"`` the mean of the clients' own
+    models; with "normal_equations" instead the products of all columns, exactly, and with
+    `privacy` these products of clipped rows, with noise, alone. The gradients determine X^T y
+    and X^T X of the pooled rows. See the security page for what that allows and what
+    collusion breaks.
 
     Where the rows do not determine the coefficients, those of least norm are found: in
     standardised features, or without `precondition` in the user's units, where the
@@ -155,7 +157,7 @@ default="gradient_descent"
     far, but with ``init="local"``, and "normal_equations" only when it is fitted. They are
     given no rows: `ScoringMonitor`, which scores those of the training, finds none.
 
-    Features and target between 1e-30 and 1e30 in size are carried without loss.
+    Features and target between 1e-30 and 1e30 in size are sure to be carried without loss.
 
     Examples
     --------
@@ -270,8 +272,17 @@ default="gradient_descent"
         -------
         ndarray of shape (n_samples,)
             Predicted targets.
+
+        Raises
+        ------
+        TypeError
+            If shards came.
         """
         check_is_fitted(self)
+        if is_shards(X):
+            raise TypeError(
+                "predict takes one table and got shards; predict for each client's own rows."
+            )
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
         prediction: NDArray[np.float64] = X @ self.coef_ + self.intercept_
         return prediction
@@ -298,6 +309,7 @@ default="gradient_descent"
         if not is_shards(X):
             return float(super().score(X, y, sample_weight))
         refuse_beside_shards(y=y, sample_weight=sample_weight)
+        check_is_fitted(self)
         y_true, y_pred, weights = [], [], []
         for label, given in labelled(X).items():
             with naming(label):

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_scalar
 
 from .crypto.key_generation import MIN_KEY_LENGTH
 from .privacy import GaussianPrivacy
+from .protocol import MIN_CLIENTS
 from .solvers import SOLVERS
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def check_scaler_parameters(scaler: FederatedStandardScaler) -> None:
 
 
 def _check_federation(estimator: FederatedLinearRegression | FederatedStandardScaler) -> None:
-    _check_integers(estimator, n_clients=1, min_rows=1)
+    _check_integers(estimator, n_clients=MIN_CLIENTS, min_rows=1)
     _check_key_length(estimator.key_length)
     _check_n_jobs(estimator.n_jobs)
 

@@ -25,7 +25,13 @@ _MAX_EPSILON = 20
 
 
 class PrivacySpent(NamedTuple):
-    """What one fit has spent of a privacy budget; fits of the same rows add up."""
+    """What one fit has spent of a privacy budget; fits of the same rows add up.
+
+    Parameters
+    ----------
+    epsilon, delta : float
+        As promised by `GaussianPrivacy`.
+    """
 
     epsilon: float
     delta: float
@@ -197,6 +203,7 @@ class GaussianPrivacy:
         Returns
         -------
         Box
+            Center and half width of each column, the target's last.
 
         Raises
         ------

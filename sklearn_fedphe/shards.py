@@ -60,6 +60,11 @@ def is_shards(X: Any) -> bool:
 
 def labelled(shards: Any) -> dict[Hashable, tuple[Any, ...]]:
     """Label shards by the keys of a mapping or else by their position, and check arity."""
+    if hasattr(shards, "shape"):
+        raise TypeError(
+            f"A table ({type(shards).__name__}) came where shards are wanted; cut it by who holds "
+            "which row, with split_shards(X, y, clients)."
+        )
     pairs = shards.items() if isinstance(shards, Mapping) else enumerate(shards)
     by_label = dict(pairs)
     check_kinds(by_label)
@@ -76,6 +81,11 @@ def check_data(
     estimator: BaseEstimator, X: Any, y: Any, clients: Any, sample_weight: Any, groups: Any = None
 ) -> Shards:
     """Check what came to `fit`, in whichever form."""
+    if isinstance(X, (list, tuple)) and X and all(len(getattr(of, "shape", ())) == 2 for of in X):
+        raise ValueError(
+            f"{len(X)} tables came without their targets; a shard is a pair: pass [(X, y), ...], "
+            "or [(X, None), ...] where there is no target."
+        )
     if is_shards(X):
         refuse_beside_shards(y=y, clients=clients, sample_weight=sample_weight)
         return check_shards(estimator, X)

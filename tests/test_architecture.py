@@ -42,7 +42,8 @@ ALLOWED = {
     "callbacks": set(),
     "exact_fit": {"inference", "solvers"},
     "inference": set(),
-    "parameters": {"crypto", "privacy", "solvers"},  # of crypto, the length of the shortest key
+    # Of crypto, the length of the shortest key; of the protocol, the least number of clients.
+    "parameters": {"crypto", "privacy", "protocol", "solvers"},
     "shards": {"labels", "protocol"},  # of the protocol, the least number of clients
     "labels": set(),
     "tables": {"labels", "shards"},

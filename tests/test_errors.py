@@ -5,8 +5,16 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression
 
-from sklearn_fedphe import FederatedLinearRegression
+from sklearn_fedphe import (
+    FederatedLinearRegression,
+    FederatedStandardScaler,
+    evaluate,
+    own_scores,
+    stack_shards,
+)
 from sklearn_fedphe.protocol import ring
 from sklearn_fedphe.solvers.steps import BarzilaiBorwein
 
@@ -220,8 +228,8 @@ PARAMETERS = {
     "tol": (-1e-9, ValueError, "tol == -1e-09, must be >= 0"),
     "fit_intercept": ("yes", TypeError, "fit_intercept must be an instance of"),
     "precondition": (None, TypeError, "precondition must be an instance of"),
-    "n_clients": (0, ValueError, "n_clients == 0, must be >= 1"),
-    "n_clients 2": (2, ValueError, r"2 clients are here \(\[0, 1\]\), and at least 3"),
+    "n_clients": (0, ValueError, "n_clients == 0, must be >= 3"),
+    "n_clients 2": (2, ValueError, "n_clients == 2, must be >= 3"),
     "key_length": (1024, ValueError, "key_length=1024: .* at least 2048 .*Use 2048, or 3072"),
     "n_jobs": (0, ValueError, "n_jobs=0: pass None or 1 for one core, -1 for all"),
     "n_jobs of text": ("all", TypeError, "n_jobs must be an instance of int"),
@@ -351,3 +359,39 @@ class TestWithAKey:
             est.fit(X[:, :2], y * 1e80)
 
         assert vars(est) == before
+
+
+@pytest.mark.parametrize("table", [X, pd.DataFrame(X)], ids=["array", "frame"])
+@pytest.mark.parametrize("take", [stack_shards, own_scores, evaluate], ids=lambda f: f.__name__)
+def test_a_table_where_shards_are_wanted(table, take):
+    est = LinearRegression().fit(X, y)
+    arguments = (table,) if take is stack_shards else (est, table)
+    with pytest.raises(
+        TypeError, match=r"A table \(.*\) came where shards are wanted; cut it by who"
+    ):
+        take(*arguments)
+
+
+@pytest.mark.parametrize("est", [FederatedLinearRegression(), FederatedStandardScaler()])
+def test_tables_without_their_targets(est):
+    tables = [X[:9], X[9:18], pd.DataFrame(X[18:])]
+    with pytest.raises(
+        ValueError, match=r"3 tables came without their targets; a shard is a pair"
+    ):
+        est.fit(tables, *([tables] if isinstance(est, FederatedLinearRegression) else []))
+
+
+def test_shards_are_neither_predicted_for_nor_scored_by_what_is_not_fitted(
+    private_key, monkeypatch
+):
+    monkeypatch.setattr(ring, "generate_private_key", lambda _: private_key)
+    shards = [(X, y)] * 3
+    with pytest.raises(
+        NotFittedError, match="This FederatedLinearRegression instance is not fitted"
+    ):
+        FederatedLinearRegression().score(shards)
+    est = FederatedLinearRegression(key_length=2048).fit(shards)
+    with pytest.raises(
+        TypeError, match="predict takes one table and got shards; predict for each"
+    ):
+        est.predict(shards)

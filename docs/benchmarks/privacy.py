@@ -76,6 +76,18 @@ def measure(name, epsilons, repetitions):
     return rows
 
 
+def readable(row):
+    """R^2 to two digits; what is below -10 is as bad as it gets."""
+    return {
+        name: value
+        if value is None or isinstance(value, str) or name == "epsilon"
+        else "< -10"
+        if value < -10
+        else f"{value:.2f}"
+        for name, value in row.items()
+    }
+
+
 def plot(rows, path):
     import matplotlib.pyplot as plt
 
@@ -100,7 +112,8 @@ def main():
     rows = [
         row for name in options.data for row in measure(name, options.epsilon, options.repetitions)
     ]
-    show({f"Private fits, 3 clients, delta {DELTA}": rows}, options.json)
+    table = rows if options.json else [readable(row) for row in rows]
+    show({f"Private fits, 3 clients, delta {DELTA}": table}, options.json)
     if options.plot:
         plot(rows, options.plot)
 

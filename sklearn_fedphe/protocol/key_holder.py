@@ -16,7 +16,7 @@ from .transcript import Transcript
 
 
 class KeyHolder(Uncopied):
-    """The server: it alone can decrypt, and it opens totals only.
+    """It alone can decrypt, and it opens totals only.
 
     Parameters
     ----------
