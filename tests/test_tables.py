@@ -190,7 +190,6 @@ GOOD = (X[:2], y[:2])
 FRAME, SERIES = as_pandas(X, y)
 BAD = {
     "none": ([], "^No shards to stack; pass"),
-    "a table": (X, r"client 0: a shard is \(X, y\) or .*, got <class 'numpy.ndarray'>"),
     "labels": ({1: GOOD, "B": GOOD}, "Labels of clients are all strings or all numbers"),
     "y missing": ([GOOD, (X, None)], "client 1: The target y is None; pass a target for each row"),
     "X 1-D": ([GOOD, (y, y)], r"client 1: X has shape \(8,\); pass 2-D data"),
