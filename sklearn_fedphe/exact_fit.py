@@ -9,15 +9,15 @@ import numpy as np
 from scipy.linalg import LinAlgWarning
 
 from .inference import RegressionSummary
+from .members import Members
 from .solvers import ExactSolution
 
 if TYPE_CHECKING:
     from .linear_model import FederatedLinearRegression
-    from .shards import Shards
 
 
 def exactly_fitted(
-    estimator: FederatedLinearRegression, shards: Shards, solution: ExactSolution
+    estimator: FederatedLinearRegression, members: Members, solution: ExactSolution
 ) -> dict[str, Any]:
     """Return the fitted attributes that follow from an exact solution.
 
@@ -25,7 +25,7 @@ def exactly_fitted(
     ----------
     estimator : FederatedLinearRegression
         Its parameters, checked.
-    shards : dict from label to Shard
+    members : Members
         For the columns' names, and whether there are weights.
     solution : ExactSolution
 
@@ -33,9 +33,8 @@ def exactly_fitted(
     -------
     dict
     """
-    first = next(iter(shards.values()))
-    n_features = first.X.shape[1]
-    names = first.feature_names
+    n_features = members.n_features
+    names = members.feature_names
     if names is None:
         names = np.array([f"x{i}" for i in range(n_features)], dtype=object)
     fitted: dict[str, Any] = {
@@ -45,7 +44,7 @@ def exactly_fitted(
     }
     if len(solution.dependent) and not estimator.alpha:
         _warn_dependent(names[solution.dependent].tolist(), solution.rank, n_features)
-    problem = _why_no_inference(estimator, shards, solution)
+    problem = _why_no_inference(estimator, members, solution)
     if problem or solution.inverse_products is None:
         return fitted | {"_summary_": problem}
     dof = solution.n_rows - len(solution.point)
@@ -58,7 +57,7 @@ def exactly_fitted(
         total_ss=solution.total_ss,
         dof=dof,
         n_rows=solution.n_rows,
-        n_clients=len(shards),
+        n_clients=len(members.labels),
         fit_intercept=bool(estimator.fit_intercept),
     )
     return fitted | {
@@ -70,12 +69,12 @@ def exactly_fitted(
 
 
 def _why_no_inference(
-    estimator: FederatedLinearRegression, shards: Shards, solution: ExactSolution
+    estimator: FederatedLinearRegression, members: Members, solution: ExactSolution
 ) -> str | None:
     """Say what stands in the way of classical inference, if anything does."""
     if estimator.alpha:
         return f"alpha={estimator.alpha}: penalised coefficients are biased; pass alpha=0"
-    if any(shard.sample_weight is not None for shard in shards.values()):
+    if members.weighted:
         return "sample weights: what they mean for the errors is not known; fit without"
     if solution.inverse_products is None:
         return (

@@ -12,7 +12,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .callbacks import CallbackSupport, FitTask, with_callbacks
 from .documentation import DocumentationLink
+from .federation import Federation
 from .inference import RegressionSummary
+from .local_federation import LocalFederation
 from .parameters import check_parameters
 from .privacy import GaussianPrivacy
 from .protocol import without_locals
@@ -22,6 +24,7 @@ from .shards import (
     is_shards,
     labelled,
     naming,
+    refuse_beside_federation,
     refuse_beside_shards,
     set_fitted,
 )
@@ -223,9 +226,10 @@ default="gradient_descent"
 
         Parameters
         ----------
-        X : shards, or array-like of shape (n_samples, n_features)
+        X : shards, array-like of shape (n_samples, n_features), or Federation
             Shards are a list, tuple or iterator of ``(X, y)`` or ``(X, y, sample_weight)``,
-            one for each client, or a dict of such by label; or all rows as one table.
+            one for each client, or a dict of such by label; or all rows as one table; or a
+            federation of other machines, as `engines.nvflare.NVFlareFederation`, alone.
         y : array-like of shape (n_samples,), default=None
             Target; None with shards.
         clients : array-like of shape (n_samples,), default=None
@@ -251,12 +255,18 @@ default="gradient_descent"
             If a value does not fit the slot it would travel in.
         """
         check_parameters(self)
-        shards = check_data(self, X, y, clients, sample_weight, groups)
-        simulated = clients is None and not is_shards(X)
-        task = FitTask(self)
+        if isinstance(X, Federation):
+            others = {"y": y, "clients": clients, "sample_weight": sample_weight}
+            refuse_beside_federation(**others, groups=groups)
+            federation = X
+        else:
+            shards = check_data(self, X, y, clients, sample_weight, groups)
+            simulated = clients is None and not is_shards(X)
+            federation = LocalFederation(shards, simulated=simulated)
+        members, task = federation.members, FitTask(self)
         with without_locals():
-            fitted = train(self, shards, task, simulated=simulated)
-        set_fitted(self, shards, fitted)
+            fitted = train(self, federation, task)
+        set_fitted(self, members, fitted)
         task.end()
         return self
 

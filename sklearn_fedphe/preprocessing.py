@@ -14,7 +14,15 @@ from .documentation import DocumentationLink
 from .least_squares import LeastSquares
 from .parameters import check_scaler_parameters
 from .protocol import DisclosureRules, form_ring, moments, without_locals
-from .shards import Shards, check_data, is_shards, labelled, naming, set_fitted
+from .shards import (
+    Shards,
+    check_data,
+    is_shards,
+    labelled,
+    members_of,
+    naming,
+    set_fitted,
+)
 
 _OWN_FLOATS: dict[str, Any] = {
     "dtype": [np.float64, np.float32],
@@ -262,7 +270,7 @@ class FederatedStandardScaler(DocumentationLink, _OfTablesAndShards, _OfTables):
         rules = DisclosureRules() if simulated else DisclosureRules(min_rows=self.min_rows)
         with without_locals():
             fitted = self._moments(shards, rules)
-        set_fitted(self, shards, fitted)
+        set_fitted(self, members_of(shards), fitted)
         return self
 
     def _moments(self, shards: Shards, rules: DisclosureRules) -> dict[str, Any]:
@@ -271,7 +279,7 @@ class FederatedStandardScaler(DocumentationLink, _OfTablesAndShards, _OfTables):
         rows = {label: LeastSquares(of.X, of.y, of.sample_weight) for label, of in shards.items()}
         ring = form_ring(rows, self.key_length, self.n_jobs, rules)
         found = moments(ring, with_variance=self.with_std)
-        weighted = any(shard.sample_weight is not None for shard in shards.values())
+        weighted = members_of(shards).weighted
         scale = None
         if found.variance is not None:
             n_eps = found.n_rows * np.finfo(np.float64).eps

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .members import Members
 from .privacy import GaussianPrivacy, PrivacySpent
 from .progress import Progress
-from .protocol import PrivateLeastSquares, RingSum
+from .protocol import PrivateLeastSquares, SecureSums
 from .solvers import NoisyNormalEquationsSolver
 
 if TYPE_CHECKING:
     from .linear_model import FederatedLinearRegression
-    from .shards import Shards
 
 
 def check_private(
-    estimator: FederatedLinearRegression, privacy: GaussianPrivacy, shards: Shards
+    estimator: FederatedLinearRegression, privacy: GaussianPrivacy, members: Members
 ) -> None:
     """Refuse what would break the promise, before anything is computed from a row.
 
@@ -25,7 +25,7 @@ def check_private(
         Its parameters, checked.
     privacy : GaussianPrivacy
         One of them.
-    shards : dict from label to Shard
+    members : Members
 
     Raises
     ------
@@ -33,30 +33,27 @@ def check_private(
         For sample weights, fewer clients than are relied on, bounds of other features, or
         more noise than can be drawn.
     """
-    weighted = [label for label, shard in shards.items() if shard.sample_weight is not None]
-    if weighted:
+    if members.weighted:
         raise ValueError(
-            f"client {weighted[0]!r} has sample weights, with which a row could add to the "
-            "totals more than its bounds allow; fit without weights, or with privacy=None."
+            f"client {members.weighted[0]!r} has sample weights, with which a row could add to "
+            "the totals more than its bounds allow; fit without weights, or with privacy=None."
         )
-    if privacy.honest_clients > len(shards):
+    if privacy.honest_clients > len(members.labels):
         raise ValueError(
-            f"honest_clients={privacy.honest_clients} where {len(shards)} clients are here; rely "
-            "on no more than there are."
+            f"honest_clients={privacy.honest_clients} where {len(members.labels)} clients are "
+            "here; rely on no more than there are."
         )
-    first = next(iter(shards.values()))
-    n_features = first.X.shape[1]
-    privacy.box(n_features, fit_intercept=bool(estimator.fit_intercept))
-    privacy.noise_share(n_features)
+    privacy.box(members.n_features, fit_intercept=bool(estimator.fit_intercept))
+    privacy.noise_share(members.n_features)
 
 
 def privately_fitted(
     estimator: FederatedLinearRegression,
     privacy: GaussianPrivacy,
-    ring: RingSum,
+    sums: SecureSums,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Fit one model over a ring of private clients.
+    """Fit one model over private clients.
 
     Parameters
     ----------
@@ -64,7 +61,7 @@ def privately_fitted(
         Its parameters, checked.
     privacy : GaussianPrivacy
         One of them.
-    ring : RingSum
+    sums : SecureSums
         Of clients that agreed on it.
     progress : Progress
         Hears of the round.
@@ -75,16 +72,16 @@ def privately_fitted(
         The fitted attributes: they follow from noisy totals alone.
     """
     fit_intercept = bool(estimator.fit_intercept)
-    objective = PrivateLeastSquares(ring, privacy, float(estimator.alpha), fit_intercept)
+    objective = PrivateLeastSquares(sums, privacy, float(estimator.alpha), fit_intercept)
     solution = NoisyNormalEquationsSolver(progress).minimize(objective)
     return {
-        "coef_": solution.point[: ring.n_features],
-        "intercept_": float(solution.point[ring.n_features :].sum()),
+        "coef_": solution.point[: sums.n_features],
+        "intercept_": float(solution.point[sums.n_features :].sum()),
         "privacy_spent_": PrivacySpent(float(privacy.epsilon), float(privacy.delta)),
         "_summary_": (
             "noise for differential privacy: what it does to errors and tests is not in "
             "classical inference; pass privacy=None"
         ),
         "n_iter_": solution.n_iter,
-        "n_rounds_": ring.n_rounds,
+        "n_rounds_": sums.n_rounds,
     }

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .callbacks import FitTask
-from .protocol import RingSum
+from .protocol import SecureSums
 from .typing import FloatArray
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Progress:
         For `verbose`.
     task : FitTask
         Its callbacks hear of every round.
-    ring : RingSum
+    sums : SecureSums
         Counts the bytes that travel.
     model_at : callable or None
         None where no model is known before the fit ends.
@@ -44,14 +44,14 @@ class Progress:
         self,
         estimator: FederatedLinearRegression,
         task: FitTask,
-        ring: RingSum,
+        sums: SecureSums,
         model_at: ModelAt | None,
     ) -> None:
         self.gradient_norms: list[float] = []
         self.stopped = False
         self._estimator = estimator
         self._task = task
-        self._ring = ring
+        self._sums = sums
         self._model_at = model_at
         self._n_rounds = 0
         self._bytes_before = 0
@@ -60,7 +60,7 @@ class Progress:
     def begin_round(self) -> None:
         """Note what there was before it."""
         self._task.begin_round()
-        self._bytes_before = self._ring.running_sum_bytes
+        self._bytes_before = self._sums.running_sum_bytes
         self._started = time.perf_counter()
 
     def end_round(
@@ -86,7 +86,7 @@ class Progress:
 
     def _print(self, gradient_norm: float | None) -> None:
         norm = "" if gradient_norm is None else f"gradient norm {gradient_norm:.3e}, "
-        travelled = self._ring.running_sum_bytes - self._bytes_before
+        travelled = self._sums.running_sum_bytes - self._bytes_before
         seconds = time.perf_counter() - self._started
         print(
             f"[{type(self._estimator).__name__}] iteration {self._n_rounds}: {norm}"

@@ -16,7 +16,9 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
+from .federation import Federation
 from .labels import check_kinds, check_labels, one_array
+from .members import Members
 from .protocol import MIN_CLIENTS
 from .typing import FloatArray
 
@@ -49,6 +51,7 @@ Shards: TypeAlias = dict[Hashable, Shard]
 
 def is_shards(X: Any) -> bool:
     """Tell shards from a table: a mapping, an iterable, or a list of tuples of tables."""
+    refuse_federation(X)
     if hasattr(X, "shape") or hasattr(X, "__array__"):  # SciPy has mappings that are tables
         return False
     if not isinstance(X, (list, tuple)):
@@ -58,8 +61,18 @@ def is_shards(X: Any) -> bool:
     )
 
 
+def refuse_federation(X: Any) -> None:
+    """Refuse a federation where rows are wanted, which it does not show."""
+    if isinstance(X, Federation):
+        raise TypeError(
+            f"A federation ({type(X).__name__}) came where rows are wanted, and its rows stay "
+            "with their owners. Pass it to FederatedLinearRegression.fit, alone."
+        )
+
+
 def labelled(shards: Any) -> dict[Hashable, tuple[Any, ...]]:
     """Label shards by the keys of a mapping or else by their position, and check arity."""
+    refuse_federation(shards)
     if hasattr(shards, "shape"):
         raise TypeError(
             f"A table ({type(shards).__name__}) came where shards are wanted; cut it by who holds "
@@ -103,12 +116,26 @@ def check_data(
 
 def refuse_beside_shards(**others: object) -> None:
     """Refuse what shards hold already."""
+    _refuse_beside(
+        "shards, which hold all there is to say: pass (X, y) or (X, y, sample_weight) for each "
+        "client, and nothing else.",
+        others,
+    )
+
+
+def refuse_beside_federation(**others: object) -> None:
+    """Refuse what a federation's owners keep to themselves."""
+    _refuse_beside(
+        "a federation, whose owners hold rows, targets and all there is to say of them: pass it "
+        "alone.",
+        others,
+    )
+
+
+def _refuse_beside(what: str, others: dict[str, object]) -> None:
     given = [name for name, value in others.items() if value is not None]
     if given:
-        raise ValueError(
-            f"{' and '.join(given)} came beside shards, which hold all there is to say: pass "
-            "(X, y) or (X, y, sample_weight) for each client, and nothing else."
-        )
+        raise ValueError(f"{' and '.join(given)} came beside {what}")
 
 
 def check_shards(estimator: BaseEstimator, shards: Any) -> Shards:
@@ -185,16 +212,22 @@ def check_table(estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any = N
     return Shard(X, y.astype(np.float64, copy=False), sample_weight, names)
 
 
-def set_fitted(estimator: BaseEstimator, shards: Shards, fitted: dict[str, Any]) -> None:
-    """Replace the fitted attributes of an earlier fit by those of this one."""
+def members_of(shards: Shards) -> Members:
+    """Say whose shards these are, and of which columns."""
     first = next(iter(shards.values()))
+    weighted = (label for label, shard in shards.items() if shard.sample_weight is not None)
+    return Members(tuple(shards), first.X.shape[1], first.feature_names, tuple(weighted))
+
+
+def set_fitted(estimator: BaseEstimator, members: Members, fitted: dict[str, Any]) -> None:
+    """Replace the fitted attributes of an earlier fit by those of this one."""
     fitted |= {
-        "clients_": one_array(list(shards)),
-        "n_clients_": len(shards),
-        "n_features_in_": first.X.shape[1],
+        "clients_": one_array(list(members.labels)),
+        "n_clients_": len(members.labels),
+        "n_features_in_": members.n_features,
     }
-    if first.feature_names is not None:
-        fitted["feature_names_in_"] = first.feature_names
+    if members.feature_names is not None:
+        fitted["feature_names_in_"] = members.feature_names
     for name in [name for name in vars(estimator) if name.endswith("_")]:
         delattr(estimator, name)
     vars(estimator).update(fitted)

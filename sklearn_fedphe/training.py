@@ -1,9 +1,8 @@
-"""One fit: from checked shards to what the estimator keeps of them."""
+"""One fit: from a federation to what the estimator keeps of it."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +10,13 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .callbacks import FitTask
 from .exact_fit import exactly_fitted
-from .least_squares import LeastSquares
+from .federation import Federation, Plan, Session
+from .members import Members
+from .own_steps import OwnSteps
 from .private_fit import check_private, privately_fitted
 from .progress import ModelAt, Progress
-from .protocol import DisclosureRules, FederatedLeastSquares, OwnSum, RingSum, form_ring
+from .protocol import DisclosureRules, FederatedLeastSquares
 from .solvers import (
-    NOBODY,
     ConjugateGradient,
     ExactSolution,
     GradientDescent,
@@ -28,62 +28,67 @@ from .typing import FloatArray
 
 if TYPE_CHECKING:
     from .linear_model import FederatedLinearRegression
-    from .shards import Shards
 
 
 def train(
-    estimator: FederatedLinearRegression, shards: Shards, task: FitTask, *, simulated: bool
+    estimator: FederatedLinearRegression, federation: Federation, task: FitTask
 ) -> dict[str, Any]:
-    """Form a ring of clients with these shards and fit one model over it.
+    """Begin a session of the federation and fit one model over its secure sums.
 
     Parameters
     ----------
     estimator : FederatedLinearRegression
         Its parameters, checked.
-    shards : dict from label to Shard
+    federation : Federation
     task : FitTask
         Hears of every round.
-    simulated : bool
-        Whether the shards are blocks of one table, which nobody has reason to refuse.
 
     Returns
     -------
     dict
         The fitted attributes that come from the federation: no key, and no client's rows.
     """
-    rows = {
-        label: LeastSquares(shard.X, shard.y, shard.sample_weight)
-        for label, shard in shards.items()
-    }
+    members = federation.members
+    with federation.session(_plan(estimator, members)) as session:
+        if estimator.privacy is not None:
+            progress = Progress(estimator, task, session.sums, None)
+            return privately_fitted(estimator, estimator.privacy, session.sums, progress)
+        objective = FederatedLeastSquares(
+            session.sums,
+            members.n_features,
+            fit_intercept=bool(estimator.fit_intercept),
+            precondition=estimator.precondition,
+            alpha=float(estimator.alpha),
+            weighted=bool(members.weighted),
+        )
+        if estimator.solver != "normal_equations":
+            objective.prepare()  # or the first round would be charged with it
+        model_at = _model_at(estimator, members, objective)
+        progress = Progress(estimator, task, session.sums, model_at)
+        solution = _solver(estimator, progress).minimize(objective)
+        if isinstance(solution, ExactSolution):
+            fitted = exactly_fitted(estimator, members, solution)
+        else:
+            fitted = _iteratively_fitted(estimator, objective, solution, progress)
+        if estimator.init == "local":
+            fitted |= _from_own_starts(fitted, session, objective)
+        return fitted | {"n_iter_": solution.n_iter, "n_rounds_": session.sums.n_rounds}
+
+
+def _plan(estimator: FederatedLinearRegression, members: Members) -> Plan:
+    fit_intercept, privacy = bool(estimator.fit_intercept), estimator.privacy
+    own_steps = None
     if estimator.init == "local":
-        rows = {label: _train_alone(estimator, label, own) for label, own in rows.items()}
-    n_features = next(iter(rows.values())).n_features
-    rules = DisclosureRules(
-        n_features + estimator.fit_intercept, estimator.min_rows, estimator.min_rows_per_parameter
-    )
-    if simulated:
-        rules = DisclosureRules()
-    privacy = estimator.privacy
+        own_steps = OwnSteps(
+            estimator.learning_rate, estimator.max_iter, fit_intercept, estimator.precondition
+        )
     if privacy is not None:
-        check_private(estimator, privacy, shards)
-        rules = DisclosureRules(privacy=privacy, fit_intercept=bool(estimator.fit_intercept))
-    ring = form_ring(rows, estimator.key_length, estimator.n_jobs, rules)
-    if privacy is not None:
-        progress = Progress(estimator, task, ring, None)
-        return privately_fitted(estimator, privacy, ring, progress)
-    weighted = any(shard.sample_weight is not None for shard in shards.values())
-    objective = _objective(estimator, ring, n_features, weighted=weighted)
-    if estimator.solver != "normal_equations":
-        objective.prepare()  # or the first round would be charged with it
-    progress = Progress(estimator, task, ring, _model_at(estimator, shards, objective))
-    solution = _solver(estimator, progress).minimize(objective)
-    if isinstance(solution, ExactSolution):
-        fitted = exactly_fitted(estimator, shards, solution)
+        check_private(estimator, privacy, members)
+        rules = DisclosureRules(privacy=privacy, fit_intercept=fit_intercept)
     else:
-        fitted = _iteratively_fitted(estimator, objective, solution, progress)
-    if estimator.init == "local":
-        fitted |= _each_its_own(fitted, list(rows.values()), objective)
-    return fitted | {"n_iter_": solution.n_iter, "n_rounds_": ring.n_rounds}
+        n_parameters = members.n_features + fit_intercept
+        rules = DisclosureRules(n_parameters, estimator.min_rows, estimator.min_rows_per_parameter)
+    return Plan(rules, estimator.key_length, own_steps, estimator.n_jobs)
 
 
 def _iteratively_fitted(
@@ -100,11 +105,10 @@ def _iteratively_fitted(
 
 
 def _model_at(
-    estimator: FederatedLinearRegression, shards: Shards, objective: FederatedLeastSquares
+    estimator: FederatedLinearRegression, members: Members, objective: FederatedLeastSquares
 ) -> ModelAt | None:
     if estimator.init == "local":  # the mean of the clients' models is asked for last
         return None
-    first = next(iter(shards.values()))
 
     def model(point: FloatArray, n_iter: int) -> dict[str, Any]:
         coef, intercept = objective.to_raw(point)
@@ -112,69 +116,36 @@ def _model_at(
             "coef_": coef,
             "intercept_": intercept,
             "n_iter_": n_iter,
-            "n_features_in_": first.X.shape[1],
-            "feature_names_in_": first.feature_names,  # None hides those of an earlier fit
+            "n_features_in_": members.n_features,
+            "feature_names_in_": members.feature_names,  # None hides those of an earlier fit
         }
 
     return model
 
 
-def _each_its_own(
-    fitted: dict[str, Any], rows: list[LeastSquares], objective: FederatedLeastSquares
+def _from_own_starts(
+    fitted: dict[str, Any], session: Session, objective: FederatedLeastSquares
 ) -> dict[str, Any]:
-    """Add the common displacement to the model that each client came from."""
+    """Add the common displacement to the models that the clients came from."""
     coef, intercept = fitted["coef_"], fitted["intercept_"]
     mean_coef, mean_intercept = objective.mean_start()
-    return {
-        "coef_": mean_coef + coef,
-        "intercept_": mean_intercept + intercept,
-        "client_coef_": np.array([own.start[0] + coef for own in rows]),
-        "client_intercept_": np.array([own.start[1] + intercept for own in rows]),
+    moved = {"coef_": mean_coef + coef, "intercept_": mean_intercept + intercept}
+    if session.starts is None:  # elsewhere, and each client keeps its own
+        return moved
+    return moved | {
+        "client_coef_": np.array([own_coef + coef for own_coef, _ in session.starts]),
+        "client_intercept_": np.array([own + intercept for _, own in session.starts]),
     }
 
 
 def _solver(
-    estimator: FederatedLinearRegression, watch: Watch = NOBODY
+    estimator: FederatedLinearRegression, watch: Watch
 ) -> GradientDescent | ConjugateGradient | NormalEquationsSolver:
     if estimator.solver == "normal_equations":
         return NormalEquationsSolver(watch)
     if estimator.solver == "conjugate_gradient":
         return ConjugateGradient(estimator.max_iter, estimator.tol, watch)
     return GradientDescent(estimator.learning_rate, estimator.max_iter, estimator.tol, watch)
-
-
-def _objective(
-    estimator: FederatedLinearRegression,
-    sums: RingSum | OwnSum,
-    n_features: int,
-    *,
-    weighted: bool = False,
-) -> FederatedLeastSquares:
-    return FederatedLeastSquares(
-        sums,
-        n_features,
-        fit_intercept=bool(estimator.fit_intercept),
-        precondition=estimator.precondition,
-        alpha=float(estimator.alpha),
-        weighted=weighted,
-    )
-
-
-def _train_alone(
-    estimator: FederatedLinearRegression, label: Hashable, rows: LeastSquares
-) -> LeastSquares:
-    """Take a client's own steps on its own rows. Run by the client, who tells nobody."""
-    objective = _objective(estimator, OwnSum(rows), rows.n_features)
-    try:
-        solution = _solver(estimator).minimize(objective)
-        return rows.shifted(*objective.to_raw(solution.point))
-    except ValueError:
-        pass
-    # The solver's own text gives gradient norms, which here are the client's alone.
-    raise ValueError(
-        f"client {label!r}, training alone: learning_rate={estimator.learning_rate} diverges. Use "
-        "a smaller one."
-    )
 
 
 def _warn_not_converged(estimator: FederatedLinearRegression) -> None:

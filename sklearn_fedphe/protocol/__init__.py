@@ -11,6 +11,7 @@ from .own_sum import OwnSum
 from .private_objective import PrivateLeastSquares
 from .ring import RingSum, form_ring, observe
 from .roster import MIN_CLIENTS, Roster
+from .sums import SecureSums
 from .tracebacks import without_locals
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "RefusedMessageError",
     "RingSum",
     "Roster",
+    "SecureSums",
     "form_ring",
     "moments",
     "observe",

@@ -6,7 +6,7 @@ of its own and goes no further where another party's messages do not fit it.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 from ..crypto.encoded_vector import EncodedVector
 from ..crypto.encrypted_vector import EncryptedVector
@@ -44,6 +44,9 @@ class Client(Uncopied):
         Who takes part.
     identity_key : IdentityKey
         Its own, whose public half is on the roster.
+    check_query : callable, default=None
+        Its own further word on a query, given its label, the query and the number of the
+        round: raises a `ValueError` where it refuses.
 
     Raises
     ------
@@ -61,6 +64,7 @@ class Client(Uncopied):
         public_key: PublicKey,
         roster: Roster,
         identity_key: IdentityKey,
+        check_query: Callable[[str, Query, int], None] | None = None,
     ) -> None:
         roster.rules.check_client(label, rows.n_rows)
         roster.check_key(public_key.fingerprint)
@@ -74,6 +78,18 @@ class Client(Uncopied):
         self._position = identities.index(identity_key.identity)
         self._transcript = Transcript(roster, f"client {label!r}")
         self._has_added = False
+        self._check_query = check_query
+
+    @property
+    def open_round(self) -> Round:
+        """The round that it has been asked for, and not been told the total of.
+
+        Raises
+        ------
+        RefusedMessageError
+            If there is none.
+        """
+        return self._transcript.round
 
     def encode(self, query: bytes) -> EncodedVector:
         """Compute this client's answer, as soon as the query has come. Once a round.
@@ -115,6 +131,8 @@ class Client(Uncopied):
     def _agreed(self, body: bytes, round_number: int) -> Query:
         asked = query_from_bytes(body, self._roster.n_features)
         self._roster.rules.check_query(self.label, asked, round_number)
+        if self._check_query is not None:
+            self._check_query(f"client {self.label!r}", asked, round_number)
         if isinstance(asked, ErrorsQuery):
             with_predictions(self._rows)
         return asked

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from ..least_squares import Frame
-from ..typing import FloatArray, IntegerArray
-from .queries import FloatQuery, GramQuery, Slots, SquaresQuery, SumsQuery
+from ..typing import FloatArray
+from .queries import Slots, SquaresQuery, SumsQuery
+from .sums import Sums
 
 _CONSTANT = 16 * float(np.finfo(np.float64).eps)
 """A column whose deviation is less than this part of its mean is constant but for the
 rounding of the mean itself."""
-
-
-class Sums(Protocol):
-    """Anything that answers a query with the sum over some clients."""
-
-    @property
-    def n_clients(self) -> int:
-        """How many clients' answers are added."""
-
-    def sum(self, query: FloatQuery) -> FloatArray:
-        """Return the total for `query`."""
-
-    def exact_sum(self, query: GramQuery) -> IntegerArray:
-        """Return the total for `query`, without rounding."""
 
 
 @dataclass(frozen=True)

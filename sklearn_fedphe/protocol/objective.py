@@ -9,8 +9,9 @@ import numpy as np
 
 from ..least_squares import Frame
 from ..typing import FloatArray, IntegerArray
-from .coordinates import Coordinates, Sums, standardised, users_units
+from .coordinates import Coordinates, standardised, users_units
 from .queries import GradientQuery, GramQuery, Slots, StartQuery
+from .sums import Sums
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from ..bounded_rows import BOUNDED_GRID_BITS
 from ..privacy import GaussianPrivacy
 from ..typing import FloatArray
 from .queries import PrivateGramQuery
-from .ring import RingSum
+from .sums import SecureSums
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class PrivateLeastSquares:
 
     Parameters
     ----------
-    sums : RingSum
+    sums : SecureSums
         Of clients that agreed on `privacy`.
     privacy : GaussianPrivacy
     alpha : float
@@ -54,7 +54,7 @@ class PrivateLeastSquares:
         As the clients agreed on it.
     """
 
-    sums: RingSum
+    sums: SecureSums
     privacy: GaussianPrivacy
     alpha: float
     fit_intercept: bool

@@ -56,6 +56,11 @@ def observe(observer: Observer) -> Iterator[None]:
         _observer.reset(token)
 
 
+def current_observer() -> Observer | None:
+    """Return who is shown the messages of rings formed here, if anybody."""
+    return _observer.get()
+
+
 class RingSum:
     """Secure sums over a fixed ring of clients.
 
