@@ -17,7 +17,9 @@ ALLOWED = {
     "linear_model": {
         "callbacks",
         "documentation",
+        "federation",
         "inference",
+        "local_federation",
         "parameters",
         "privacy",
         "protocol",
@@ -31,20 +33,27 @@ ALLOWED = {
     "training": {
         "callbacks",
         "exact_fit",
-        "least_squares",
+        "federation",
+        "members",
+        "own_steps",
         "private_fit",
         "progress",
         "protocol",
         "solvers",
     },
-    "private_fit": {"privacy", "progress", "protocol", "solvers"},
+    "federation": {"members", "own_steps", "protocol"},
+    "local_federation": {"federation", "least_squares", "members", "protocol", "shards"},
+    "members": set(),
+    "own_steps": {"least_squares", "protocol", "solvers"},
+    "private_fit": {"members", "privacy", "progress", "protocol", "solvers"},
     "progress": {"callbacks", "protocol"},
     "callbacks": set(),
-    "exact_fit": {"inference", "solvers"},
+    "exact_fit": {"inference", "members", "solvers"},
     "inference": set(),
     # Of crypto, the length of the shortest key; of the protocol, the least number of clients.
     "parameters": {"crypto", "privacy", "protocol", "solvers"},
-    "shards": {"labels", "protocol"},  # of the protocol, the least number of clients
+    # Of the protocol, the least number of clients; a federation is told from shards.
+    "shards": {"federation", "labels", "members", "protocol"},
     "labels": set(),
     "tables": {"labels", "shards"},
     "evaluation": {"linear_model", "parameters", "predicted_rows", "protocol", "shards"},
@@ -63,6 +72,18 @@ ALLOWED = {
     "privacy": {"bounded_rows", "crypto"},  # of crypto, the most noise that can be drawn
     "bounded_rows": {"exact_products", "least_squares"},
     "crypto": {"crypto"},
+    # On top: machines take the place of the ring in this process, and speak its messages.
+    "engines": {
+        "",  # the version
+        "crypto",
+        "engines",
+        "federation",
+        "least_squares",
+        "members",
+        "own_steps",
+        "privacy",
+        "protocol",
+    },
 }
 
 
@@ -91,13 +112,15 @@ def test_imports_go_down_only(path):
         top, _, inside = name.partition(".")
         if top == "sklearn_fedphe":
             assert inside.split(".")[0] in ALLOWED[part] | {"typing"}, f"{part} imports {name}"
+        if top == "nvflare":
+            assert path.parent == ROOT / "engines" / "nvflare"
         if top == "phe":
             assert path == ROOT / "crypto" / "paillier.py"
         if top == "sklearn":
             assert not any(word.startswith("_") for word in name.split(".")), name
         outside = {"cryptography", "flint", "gmpy2", "joblib", "numpy", "phe", "scipy", "sklearn"}
         outside |= {"dp_accounting", "opendp"}  # only where privacy is asked for
-        outside |= {"matplotlib", "pandas", "polars"}  # only where they are used
+        outside |= {"matplotlib", "nvflare", "pandas", "polars"}  # only where they are used
         assert top in {"sklearn_fedphe"} | outside | sys.stdlib_module_names
 
 

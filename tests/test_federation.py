@@ -84,8 +84,8 @@ def test_a_session_ends_where_a_fit_fails(shards):
 def test_nothing_comes_beside_a_federation(shards, name):
     with pytest.raises(
         ValueError,
-        match=f"^{name} came beside a federation, whose owners hold rows, targets and all there is "
-        "to say of them: pass it alone.$",
+        match=f"^{name} came beside a federation, whose owners hold rows, targets and all there "
+        "is to say of them: pass it alone.$",
     ):
         FederatedLinearRegression().fit(Elsewhere(shards), **{name: [1]})
 
@@ -96,8 +96,8 @@ def test_nothing_comes_beside_a_federation(shards, name):
         lambda est, federation: est.score(federation),
         lambda est, federation: est.predict(federation),
         lambda _, federation: FederatedStandardScaler().fit(federation),
-        lambda est, federation: evaluate(est, federation),
-        lambda est, federation: own_scores(est, federation),
+        evaluate,
+        own_scores,
         lambda _, federation: stack_shards(federation),
     ],
     ids=["score", "predict", "scaler", "evaluate", "own_scores", "stack_shards"],
@@ -106,8 +106,8 @@ def test_a_federation_shows_no_rows(shards, diabetes, wants_rows):
     est = FederatedLinearRegression(key_length=2048).fit(*diabetes)
     with pytest.raises(
         TypeError,
-        match=r"A federation \(Elsewhere\) came where rows are wanted, and its rows stay with their "
-        "owners. Pass it to FederatedLinearRegression.fit, alone.",
+        match=r"A federation \(Elsewhere\) came where rows are wanted, and its rows stay with "
+        "their owners. Pass it to FederatedLinearRegression.fit, alone.",
     ):
         wants_rows(est, Elsewhere(shards))
 
