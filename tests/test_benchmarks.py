@@ -72,3 +72,16 @@ def test_mutated_messages_are_counted():
     finished = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
 
     assert "2,000             0" in finished.stdout
+
+
+def test_trips_over_links_are_simulated_or_computed():
+    options = ["--clients", "3", "--latencies", "1", "3000", "--key-length", "2048"]
+
+    near, far = figures("links.py", *options, "--patience", "10")["Few trips or many"]
+
+    assert near["normal_equations: trips"] == 1
+    assert near["normal_equations: by"] == near["gradient_descent: by"] == "simulated"
+    assert far["normal_equations: by"] == far["gradient_descent: by"] == "computed"
+    # One trip waits for the query, three hops and the total: five messages of two latencies.
+    assert far["normal_equations, s"] == pytest.approx(30, abs=5)
+    assert far["gradient_descent, s"] > 30 * (far["gradient_descent: trips"] - 1)
