@@ -1,4 +1,4 @@
-"""Making a key pair. Run by the key holder, once for each fit."""
+"""Making a key pair. Run by the key holder."""
 
 from __future__ import annotations
 
@@ -27,10 +27,21 @@ def generate_private_key(key_length: int) -> PrivateKey:
         Bits of n, even. No lower bound here, so that tests can be quick: the estimators
         refuse less than `MIN_KEY_LENGTH`.
     """
+    return PrivateKey(*generate_primes(key_length))
+
+
+def generate_primes(key_length: int) -> tuple[int, int]:
+    """Make the two primes of a private key: for a key holder that keeps them in a file.
+
+    Parameters
+    ----------
+    key_length : int
+        As for `generate_private_key`.
+    """
     while True:
         p, q = _blum_prime(key_length // 2), _blum_prime(key_length // 2)
         if p != q and gmpy2.gcd(p - 1, q - 1) == 2:
-            return PrivateKey(int(p), int(q))
+            return int(p), int(q)
 
 
 def _blum_prime(bits: int) -> mpz:

@@ -50,12 +50,18 @@ class IdentityKey(Uncopied):
 
     Made by the client from the operating system's randomness. It is in no repr, and
     refuses to be pickled or copied.
+
+    Parameters
+    ----------
+    key : X25519PrivateKey, default=None
+        One that the client made before, and takes up again in another process. It then has to
+        know itself which fits it took part in: `begin` knows those of this process.
     """
 
     why = "the key would leave its client. Hand on its identity."
 
-    def __init__(self) -> None:
-        self._key = X25519PrivateKey.generate()
+    def __init__(self, key: X25519PrivateKey | None = None) -> None:
+        self._key = X25519PrivateKey.generate() if key is None else key
         self._contexts: set[bytes] = set()
 
     def __repr__(self) -> str:

@@ -1,0 +1,192 @@
+"""The analyst's session with NVIDIA FLARE: one job submitted, asked, ended or aborted."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nvflare.fuel.flare_api.api_spec import JobNotRunning, NoReply
+from nvflare.fuel.flare_api.flare_api import Session, new_secure_session
+
+from .controller import COMMAND
+
+T = TypeVar("T")
+
+COMPLETED = "FINISHED:COMPLETED"
+"""How a job ends that did what it was for; there is no other success."""
+
+_BEAT = 2.0
+"""Seconds between signs of life while nothing is asked."""
+
+_ABORTING = 10.0
+"""Seconds that the server has to hear that a job is aborted."""
+
+
+class FederationError(RuntimeError):
+    """A fit over machines did not come to its end; says which site, and why."""
+
+
+class AdminSession:
+    """One job, from its submission to its end.
+
+    Everything is asked for in threads: NVIDIA FLARE waits in ways that lose a Ctrl-C, and for
+    longer than a caller may want to.
+
+    Parameters
+    ----------
+    kit : Path
+        The analyst's, as it was provisioned.
+    name : str
+        The analyst's.
+    timeout : float
+        Seconds until the server counts as gone.
+    """
+
+    def __init__(self, kit: Path, name: str, timeout: float) -> None:
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._last_asked = time.monotonic()
+        self._job_id = ""
+        self._session: Session = self._in_a_thread(
+            lambda: new_secure_session(name, str(kit), timeout=timeout), 2 * timeout
+        )
+
+    def submit(self, job: Path, patience: float) -> None:
+        """Submit a job, and wait until its server's part can be asked.
+
+        Raises
+        ------
+        FederationError
+            If it does not start in `patience` seconds, with what the server says of it.
+        """
+        self._job_id = self._in_a_thread(lambda: self._session.submit_job(str(job)))
+        give_up = time.monotonic() + patience
+        while self._asked({}) is None:
+            self._check_running()
+            if time.monotonic() > give_up:
+                raise FederationError(
+                    f"The job did not start in {patience:g} s (it is {self.status()}): are all "
+                    "sites and the key holder connected?"
+                )
+            time.sleep(0.2)
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def deliver(self, receiver: str, message: bytes) -> bytes:
+        """Have the server hand on a sealed message, until it is answered.
+
+        Raises
+        ------
+        FederationError
+            If the job ends before, or there is no answer.
+        """
+        data = {"to": receiver, "message": base64.b64encode(message).decode()}
+        give_up = time.monotonic() + self._timeout + 2 * _BEAT
+        while True:
+            found = self._asked(data)
+            if found is None:
+                self._check_running()
+            elif "why" in found:
+                raise FederationError(found["why"])
+            elif "answer" in found:
+                return base64.b64decode(found["answer"])
+            if time.monotonic() > give_up:
+                raise FederationError(
+                    f"client {receiver!r} gave no answer in {self._timeout:g} s."
+                )
+            time.sleep(0.1)
+
+    def complete(self, patience: float) -> None:
+        """Say that the fit is over, and wait until the job is.
+
+        Raises
+        ------
+        FederationError
+            If it does not end as completed.
+        """
+        self._asked({"over": True})
+        self._over.set()
+        give_up = time.monotonic() + patience
+        while not (status := self.status()).startswith("FINISHED"):
+            if time.monotonic() > give_up:
+                raise FederationError(f"The job did not end in {patience:g} s: it is {status}.")
+            time.sleep(0.2)
+        if status != COMPLETED:
+            raise FederationError(f"The job ended as {status}, not as {COMPLETED}.")
+
+    def abort(self) -> None:
+        """End the job, if the server still hears; it is told once."""
+        self._over.set()
+        if self._job_id:
+            self._quietly(lambda: self._session.abort_job(self._job_id))
+
+    def close(self) -> None:
+        """End the session."""
+        self._over.set()
+        self._quietly(self._session.close)
+
+    def status(self) -> str:
+        """Return how far the job is, in NVIDIA FLARE's words."""
+        meta = self._in_a_thread(lambda: self._session.get_job_meta(self._job_id))
+        return str(meta.get("status"))
+
+    def _check_running(self) -> None:
+        meta = self._in_a_thread(lambda: self._session.get_job_meta(self._job_id))
+        if str(meta.get("status")).startswith("FINISHED"):
+            detail = "; ".join(map(str, meta.get("job_deploy_detail") or []))
+            raise FederationError(
+                f"The job ended as {meta['status']}"
+                + (f" ({detail})." if detail else "; see the server's log.")
+            )
+
+    def _asked(self, data: dict[str, Any]) -> dict[str, Any] | None:
+        self._last_asked = time.monotonic()
+
+        def ask() -> dict[str, Any] | None:
+            with self._lock:
+                try:
+                    found = self._session.do_app_command(self._job_id, COMMAND, data)
+                except (JobNotRunning, NoReply):
+                    return None
+            return dict(found)
+
+        return self._in_a_thread(ask)
+
+    def _beat(self) -> None:
+        """Give signs of life while a solver computes."""
+        while not self._over.wait(_BEAT / 4):
+            if time.monotonic() - self._last_asked > _BEAT:
+                self._quietly(lambda: self._asked({}))
+
+    def _quietly(self, call: Callable[[], object]) -> None:
+        # Whatever it was about ends by the timeouts of those who are left.
+        with suppress(FederationError):
+            self._in_a_thread(call, _ABORTING)
+
+    def _in_a_thread(self, call: Callable[[], T], patience: float | None = None) -> T:
+        found: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                found.set_result(call())
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+                found.set_exception(error)
+
+        threading.Thread(target=run, daemon=True).start()
+        seconds = self._timeout if patience is None else patience
+        try:
+            return found.result(seconds)
+        except FederationError:
+            raise
+        except TimeoutError:
+            raise FederationError(f"The server gave no answer in {seconds:g} s.") from None
+        except Exception as error:
+            raise FederationError(
+                f"The server could not be asked: {type(error).__name__}: {error}"
+            ) from error

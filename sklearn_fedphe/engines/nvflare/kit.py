@@ -1,0 +1,108 @@
+"""Settings that NVIDIA FLARE reads of a kit: which class may run, who may do what, no code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .job import CONTROLLER, EXECUTOR
+from .keys import OWNER_ONLY
+from .site import Site
+
+DEPLOYER = "sklearn_fedphe.engines.nvflare.deployer.RingDeployer"
+
+ROLES = ("project_admin", "org_admin", "lead", "member")
+
+_NOTHING = {
+    "submit_job": "none",
+    "clone_job": "none",
+    "manage_job": "none",
+    "download_job": "none",
+    "view": "any",
+    "operate": "none",
+    "shell_commands": "none",
+    "byoc": "none",
+    "server-predeployed-flwr": "none",
+}
+_ANALYST = _NOTHING | {"submit_job": "any", "manage_job": "n:submitter", "download_job": "none"}
+
+AUTHORIZATION: Mapping[str, Any] = {
+    "format_version": "1.0",
+    "permissions": {role: _ANALYST if role == "lead" else _NOTHING for role in ROLES},
+}
+"""Nobody brings code or runs a shell; leads submit jobs, and end their own."""
+
+COMMUNICATION: Mapping[str, Any] = {"allow_adhoc_conns": False}
+"""Sites dial out to the server, and to nobody else."""
+
+LINKED = ("resources.json", "authorization.json", "comm_config.json", "log_config.json")
+"""Settings that are searched by name in the whole kit, jobs' folders among it: found first."""
+
+
+def allowed_class(kit: Path) -> str:
+    """Return the only class that jobs may name at this kit."""
+    return CONTROLLER if is_server(kit) else EXECUTOR
+
+
+def is_server(kit: Path) -> bool:
+    """Tell the server's kit from a site's."""
+    return (kit / "startup" / "fed_server.json").exists()
+
+
+def prepare(kit: Path, site: Site | None = None) -> None:
+    """Write a kit's settings; what is there is replaced.
+
+    Parameters
+    ----------
+    kit : Path
+        As it was provisioned.
+    site : Site or None
+        None for the server's kit.
+    """
+    local = kit / "local"
+    if site is not None:
+        site.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        site.save(kit)
+        (local / "federation.json").chmod(OWNER_ONLY)
+    resources = json.loads((local / "resources.json.default").read_text())
+    for name, content in (
+        ("resources.json", _limited(resources, kit)),
+        ("authorization.json", AUTHORIZATION),
+        ("comm_config.json", COMMUNICATION),
+    ):
+        (local / name).write_text(json.dumps(content, indent=1))
+    log_config = local / "log_config.json"
+    log_config.write_bytes((local / "log_config.json.default").read_bytes())
+    _link(kit)
+
+
+def links_of(kit: Path) -> dict[str, str]:
+    """Return what has to be in a kit's root: names, and where they point."""
+    startup = "fed_server.json" if is_server(kit) else "fed_client.json"
+    return {name: f"local/{name}" for name in LINKED} | {startup: f"startup/{startup}"}
+
+
+def _link(kit: Path) -> None:
+    for name, target in links_of(kit).items():
+        link = kit / name
+        if link.is_symlink() or link.exists():
+            link.unlink()
+        link.symlink_to(target)
+
+
+def _limited(resources: dict[str, Any], kit: Path) -> dict[str, Any]:
+    components = [
+        component
+        for component in resources["components"]
+        if component["id"] != "site_log_streamer"
+    ]
+    limits: dict[str, Any] = {
+        "class_list_enforcement_mode": "enforce",
+        "class_allow_list": [allowed_class(kit)],
+    }
+    if not is_server(kit):
+        limits["allow_log_streaming"] = False
+        components.append({"id": "app_deployer", "path": DEPLOYER, "args": {}})
+    return resources | limits | {"components": components}

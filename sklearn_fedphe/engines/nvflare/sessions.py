@@ -1,0 +1,50 @@
+"""In which fits a hospital took part, kept from one process to the next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .audit import append_line
+
+
+class SessionError(ValueError):
+    """A hospital has taken part in a session before."""
+
+
+class SessionLedger:
+    """The sessions that an identity has made masks for.
+
+    Masks follow from the identity and the session. Over two vectors they would be the same, and
+    the difference of what was sent would show the vectors' own. So a session is noted before
+    anything is computed in it, and taken part in once.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file; its folder exists.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def begin(self, label: str, session: bytes) -> None:
+        """Note a session. Run by the hospital.
+
+        Parameters
+        ----------
+        label : str
+            The hospital's.
+        session : bytes
+
+        Raises
+        ------
+        SessionError
+            If it has been noted before.
+        """
+        noted = self._path.read_text().split() if self._path.exists() else []
+        if session.hex() in noted:
+            raise SessionError(
+                f"client {label!r} has taken part in session {session.hex()} before, and its "
+                "masks would be the same; begin a new fit."
+            )
+        append_line(self._path, session.hex())
