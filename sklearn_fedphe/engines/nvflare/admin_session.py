@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nvflare.fuel.flare_api.api_spec import JobNotRunning, NoReply
+from nvflare.fuel.flare_api.api_spec import InternalError, JobNotRunning, NoReply
 from nvflare.fuel.flare_api.flare_api import Session, new_secure_session
 
 from .controller import COMMAND
@@ -20,6 +20,9 @@ T = TypeVar("T")
 
 COMPLETED = "FINISHED:COMPLETED"
 """How a job ends that did what it was for; there is no other success."""
+
+_ALIVE = {"alive": True}
+"""A command that says no more than that; without any, NVIDIA FLARE hands on none."""
 
 _BEAT = 2.0
 """Seconds between signs of life while nothing is asked."""
@@ -68,14 +71,14 @@ class AdminSession:
         """
         self._job_id = self._in_a_thread(lambda: self._session.submit_job(str(job)))
         give_up = time.monotonic() + patience
-        while self._asked({}) is None:
+        while self._asked(_ALIVE) is None:
             self._check_running()
             if time.monotonic() > give_up:
                 raise FederationError(
                     f"The job did not start in {patience:g} s (it is {self.status()}): are all "
                     "sites and the key holder connected?"
                 )
-            time.sleep(0.2)
+            time.sleep(0.5)
         threading.Thread(target=self._beat, daemon=True).start()
 
     def deliver(self, receiver: str, message: bytes) -> bytes:
@@ -152,7 +155,7 @@ class AdminSession:
             with self._lock:
                 try:
                     found = self._session.do_app_command(self._job_id, COMMAND, data)
-                except (JobNotRunning, NoReply):
+                except (InternalError, JobNotRunning, NoReply):  # not yet, or not any more
                     return None
             return dict(found)
 
@@ -162,7 +165,7 @@ class AdminSession:
         """Give signs of life while a solver computes."""
         while not self._over.wait(_BEAT / 4):
             if time.monotonic() - self._last_asked > _BEAT:
-                self._quietly(lambda: self._asked({}))
+                self._quietly(lambda: self._asked(_ALIVE))
 
     def _quietly(self, call: Callable[[], object]) -> None:
         # Whatever it was about ends by the timeouts of those who are left.

@@ -104,8 +104,8 @@ class RingController(Controller):
         Parameters
         ----------
         data : dict
-            ``{"to": name, "message": base64}`` to hand on; ``{"over": True}``; or empty, a
-            sign of life.
+            ``{"to": name, "message": base64}`` to hand on; ``{"over": True}``; or anything else,
+            a sign of life.
 
         Returns
         -------

@@ -10,7 +10,7 @@ from typing import Any
 from nvflare.apis.app_deployer_spec import AppDeployerSpec
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.workspace import Workspace
-from nvflare.lighter.tool_consts import NVFLARE_SIG_FILE
+from nvflare.lighter.tool_consts import NVFLARE_SIG_FILE, NVFLARE_SUBMITTER_CRT_FILE
 from nvflare.private.fed.utils.app_deployer import AppDeployer
 
 from .job import client_config
@@ -81,7 +81,8 @@ def problem_of(app_data: bytes) -> str | None:
             config = archive.read(_CONFIG) if _CONFIG in names else b""
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError):
         return "cannot be unpacked."
-    known = {_CONFIG, _SERVERS, NVFLARE_SIG_FILE, f"config/{NVFLARE_SIG_FILE}"}
+    signatures = {NVFLARE_SIG_FILE, NVFLARE_SUBMITTER_CRT_FILE}
+    known = {_CONFIG, _SERVERS} | signatures | {f"config/{name}" for name in signatures}
     others = sorted((set(names) - known) | (set(folders) - {"config/"}))
     if others or len(set(names)) < len(names):
         return f"has the files {others or names}."

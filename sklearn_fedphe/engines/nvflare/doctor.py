@@ -32,9 +32,9 @@ def diagnose(kit: Path) -> list[str]:
     list of str
         What is wrong; empty if nothing is.
     """
-    looks: list[Callable[[Path], Iterator[str]]] = [_version, _settings, _startup]
+    looks: list[Callable[[Path], Iterator[str]]] = [_version, _settings, _additions, _startup]
     if not is_server(kit):
-        looks.append(_site)
+        looks += [_jobs, _site]
     findings: list[str] = []
     for look in looks:
         try:
@@ -52,17 +52,12 @@ def _version(_: Path) -> Iterator[str]:
 
 def _settings(kit: Path) -> Iterator[str]:
     local = kit / "local"
-    resources = _read(local / "resources.json")
+    path, resources = local / "resources.json", _read(local / "resources.json")
     allowed = [allowed_class(kit)]
     if resources.get("class_allow_list") != allowed:
-        yield f"{local / 'resources.json'} allows other classes than {allowed}; {_AGAIN}."
+        yield f"{path} allows other classes than {allowed}; {_AGAIN}."
     if resources.get("class_list_enforcement_mode") != "enforce":
-        yield f"{local / 'resources.json'} does not enforce its list of classes; {_AGAIN}."
-    deployers = [part.get("path") for part in resources["components"]]
-    if not is_server(kit) and DEPLOYER not in deployers:
-        yield f"{local / 'resources.json'} does not look at jobs before they are written; {_AGAIN}."
-    if not is_server(kit) and resources.get("allow_log_streaming") is not False:
-        yield f"{local / 'resources.json'} lets the site's log leave it; {_AGAIN}."
+        yield f"{path} does not enforce its list of classes; {_AGAIN}."
     for name, wanted in (("authorization", AUTHORIZATION), ("comm_config", COMMUNICATION)):
         if _read(local / f"{name}.json") != wanted:
             yield f"{local / name}.json is not as site writes it; {_AGAIN}."
@@ -70,6 +65,10 @@ def _settings(kit: Path) -> Iterator[str]:
         link = kit / name
         if not link.is_symlink() or str(link.readlink()) != target:
             yield f"{link} is no link to {target}: a job's file could be read for it; {_AGAIN}."
+
+
+def _additions(kit: Path) -> Iterator[str]:
+    local = kit / "local"
     for path in [*local.glob("*__*resources.json"), *local.glob("job_resources.json")]:
         yield f"{path} adds to what NVIDIA FLARE runs; remove it, unless you know why it is there."
     if (local / "custom").exists():
@@ -87,7 +86,16 @@ def _startup(kit: Path) -> Iterator[str]:
         yield f"{startup / f'{kind}.key'} {problem}; run: chmod 600 {startup / f'{kind}.key'}"
     certificate = x509.load_pem_x509_certificate((startup / f"{kind}.crt").read_bytes())
     if certificate.not_valid_after_utc < datetime.now(UTC):
-        yield f"{startup / f'{kind}.crt'} expired {certificate.not_valid_after_utc}; get a new kit."
+        yield f"{startup / f'{kind}.crt'} has expired; get a new kit."
+
+
+def _jobs(kit: Path) -> Iterator[str]:
+    path = kit / "local" / "resources.json"
+    resources = _read(path)
+    if DEPLOYER not in [part.get("path") for part in resources.get("components", [])]:
+        yield f"{path} does not look at jobs before they are written down; {_AGAIN}."
+    if resources.get("allow_log_streaming") is not False:
+        yield f"{path} lets the site's log leave it; {_AGAIN}."
 
 
 def _site(kit: Path) -> Iterator[str]:

@@ -23,16 +23,18 @@ _NOTHING = {
     "view": "any",
     "operate": "none",
     "shell_commands": "none",
+    "app_command": "none",
     "byoc": "none",
     "server-predeployed-flwr": "none",
 }
-_ANALYST = _NOTHING | {"submit_job": "any", "manage_job": "n:submitter", "download_job": "none"}
+_OWN = "n:submitter"
+_ANALYST = _NOTHING | {"submit_job": "any", "manage_job": _OWN, "app_command": _OWN}
 
 AUTHORIZATION: Mapping[str, Any] = {
     "format_version": "1.0",
     "permissions": {role: _ANALYST if role == "lead" else _NOTHING for role in ROLES},
 }
-"""Nobody brings code or runs a shell; leads submit jobs, and end their own."""
+"""Nobody brings code or runs a shell; leads submit jobs, and ask and end their own."""
 
 COMMUNICATION: Mapping[str, Any] = {"allow_adhoc_conns": False}
 """Sites dial out to the server, and to nobody else."""

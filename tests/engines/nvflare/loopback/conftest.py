@@ -17,6 +17,7 @@ import pytest
 from sklearn.datasets import load_diabetes
 
 from sklearn_fedphe.engines.nvflare import NVFlareFederation
+from sklearn_fedphe.study import split_diabetes
 
 ROOT = Path(__file__).parents[4]
 GUIDE = ROOT / "docs" / "three_hospitals.rst"
@@ -71,7 +72,12 @@ class Loopback:
             self.start(command.split("/")[1])
             return ""
         done = subprocess.run(  # noqa: S602 - the guide's own words
-            command, shell=True, cwd=self.folder, env=_environment(), capture_output=True, text=True
+            command,
+            shell=True,
+            cwd=self.folder,
+            env=_environment(),
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         if "site --kit kits/localhost" in command:
@@ -166,9 +172,8 @@ def _free_port():
 @pytest.fixture(scope="session")
 def study_shards():
     """Each hospital's rows of the reference study."""
-    from sklearn_fedphe.study import study_shards
-
-    return study_shards()
+    shards, _, _ = split_diabetes()
+    return dict(zip(HOSPITALS, shards.values(), strict=True))
 
 
 @pytest.fixture(scope="session")

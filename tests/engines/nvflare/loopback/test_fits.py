@@ -1,0 +1,31 @@
+"""The guide's afternoon, and fits over the machines that it prepares."""
+
+import numpy as np
+import pytest
+
+from sklearn_fedphe import FederatedLinearRegression
+
+
+def test_the_guides_own_fit_prints_its_summary(running, study_shards):
+    printed = running.run("python fit.py")
+
+    local = FederatedLinearRegression(solver="normal_equations").fit(study_shards)
+    values = [line.split()[1:3] for line in str(local.summary()).splitlines() if "[" in line]
+    found = [line.split()[1:3] for line in printed.splitlines() if "[" in line]
+    assert found == values
+
+
+def test_the_reference_study_is_the_local_one_to_the_last_bit(running, study_shards):
+    study = {
+        "learning_rate": 1.3,
+        "max_iter": 50,
+        "tol": None,
+        "init": "local",
+        "precondition": False,
+    }
+    est = FederatedLinearRegression(**study).fit(running.federation())
+    local = FederatedLinearRegression(**study).fit(study_shards)
+
+    np.testing.assert_array_equal(est.coef_, local.coef_)
+    assert est.intercept_ == local.intercept_
+    assert est.n_rounds_ == local.n_rounds_ == 52
