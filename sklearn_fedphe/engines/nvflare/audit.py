@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -13,10 +14,18 @@ from .keys import OWNER_ONLY
 
 
 def append_line(path: Path, line: str) -> None:
-    """Add a line to a file that only its owner reads, and have it on the disk on return."""
+    """Add a line to a file that only its owner reads, and have it on the disk on return.
+
+    Raises
+    ------
+    OSError
+        If the line is not there whole: a full disk takes what fits, and says nothing.
+    """
+    data = line.encode() + b"\n"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, OWNER_ONLY)
     try:
-        os.write(descriptor, line.encode() + b"\n")
+        if os.write(descriptor, data) < len(data):
+            raise OSError(errno.ENOSPC, "A line was cut off; make room on the disk", str(path))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from ...crypto.key_generation import MIN_KEY_LENGTH
 from .cards import Card
 from .keys import make_identity, make_paillier_key
 from .kit import is_server, prepare
@@ -55,7 +56,12 @@ def make_card(
             raise RosterError("A hospital's identity has one length; leave out --key-length.")
         made = Card("hospital", name, certificate, identity=make_identity(key))
     else:
-        modulus = make_paillier_key(key, key_length or 3072)
+        length = 3072 if key_length is None else key_length
+        if length < MIN_KEY_LENGTH or length % 2:
+            raise RosterError(
+                f"A key of {length} bits; use an even number from {MIN_KEY_LENGTH} on."
+            )
+        modulus = make_paillier_key(key, length)
         made = Card("key holder", name, certificate, modulus=modulus)
     made.save(card)
     return f"{key}: the private key of {name!r}, for nobody else.\n{card}: its card. It is public."

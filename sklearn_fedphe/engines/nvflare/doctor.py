@@ -19,6 +19,9 @@ from .site_rows import RowsError, columns_of, read_rows
 
 _AGAIN = "run site again"
 
+_LOOKS = "app_deployer"
+"""The component that NVIDIA FLARE hands jobs to; under another id it is never asked."""
+
 
 def diagnose(kit: Path) -> list[str]:
     """Look over a kit. Run by its owner; what is found is for the owner alone.
@@ -92,7 +95,8 @@ def _startup(kit: Path) -> Iterator[str]:
 def _jobs(kit: Path) -> Iterator[str]:
     path = kit / "local" / "resources.json"
     resources = _read(path)
-    if DEPLOYER not in [part.get("path") for part in resources.get("components", [])]:
+    parts = resources.get("components", [])
+    if [part["path"] for part in parts if part["id"] == _LOOKS] != [DEPLOYER]:
         yield f"{path} does not look at jobs before they are written down; {_AGAIN}."
     if resources.get("allow_log_streaming") is not False:
         yield f"{path} lets the site's log leave it; {_AGAIN}."

@@ -59,7 +59,7 @@ def load_paillier_key(path: Path) -> PrivateKey:
     try:
         read = json.loads(data)
         p, q = int(read["p"], 16), int(read["q"], 16)
-        holds_key = read["kind"] == "paillier" and gmpy2.is_prime(p) and gmpy2.is_prime(q)
+        holds_key = read["kind"] == "paillier" and _are_primes_of_a_key(p, q)
     except (ValueError, KeyError, TypeError):
         holds_key = False
     if not holds_key:
@@ -124,6 +124,12 @@ def problem_of(found: os.stat_result) -> str | None:
     if mode & 0o077:
         return f"has mode {mode:04o}, and others than its owner can access it"
     return None
+
+
+def _are_primes_of_a_key(p: int, q: int) -> bool:
+    """Tell whether they are as `generate_primes` makes them."""
+    are_primes = p != q and gmpy2.is_prime(p) and gmpy2.is_prime(q)
+    return bool(are_primes and p % 4 == q % 4 == 3 and gmpy2.gcd(p - 1, q - 1) == 2)
 
 
 def _write_new(path: Path, data: bytes) -> None:

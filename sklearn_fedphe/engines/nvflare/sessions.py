@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from pathlib import Path
 
 from .audit import append_line
+from .keys import OWNER_ONLY
 
 
 class SessionError(ValueError):
@@ -41,10 +44,14 @@ class SessionLedger:
         SessionError
             If it has been noted before.
         """
-        noted = self._path.read_text().split() if self._path.exists() else []
-        if session.hex() in noted:
-            raise SessionError(
-                f"client {label!r} has taken part in session {session.hex()} before, and its "
-                "masks would be the same; begin a new fit."
-            )
-        append_line(self._path, session.hex())
+        descriptor = os.open(self._path, os.O_RDONLY | os.O_CREAT, OWNER_ONLY)
+        with os.fdopen(descriptor) as file:
+            # Each job is a process: of two that look at once, neither would see the other's.
+            fcntl.flock(file, fcntl.LOCK_EX)
+            # In the text, not among its lines: one that was cut off runs into the next.
+            if session.hex() in file.read():
+                raise SessionError(
+                    f"client {label!r} has taken part in session {session.hex()} before, and its "
+                    "masks would be the same; begin a new fit."
+                )
+            append_line(self._path, session.hex())

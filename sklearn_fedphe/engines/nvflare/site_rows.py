@@ -69,6 +69,8 @@ def read_rows(
             f"client {label!r}: its file has {extra} columns more than features and target, or "
             "its target is a feature; leave out what is not of the study. Its doctor names them."
         )
+    if not len(table):
+        raise RowsError(f"client {label!r}: its file has no rows; run doctor there.")
     table.columns = columns
     return (
         np.column_stack([_numbers(label, name, table[name]) for name in features]),
