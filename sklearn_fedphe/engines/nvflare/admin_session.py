@@ -7,7 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -58,7 +59,7 @@ class AdminSession:
         self._last_asked = time.monotonic()
         self._job_id = ""
         self._session: Session = self._in_a_thread(
-            lambda: new_secure_session(name, str(kit), timeout=timeout), 2 * timeout
+            lambda: _connected(kit, name, timeout), 2 * timeout
         )
 
     def submit(self, job: Path, patience: float) -> None:
@@ -193,3 +194,8 @@ class AdminSession:
             raise FederationError(
                 f"The server could not be asked: {type(error).__name__}: {error}"
             ) from error
+
+
+def _connected(kit: Path, name: str, timeout: float) -> Session:
+    with redirect_stdout(StringIO()):  # it says on the way that it connects
+        return new_secure_session(name, str(kit), timeout=timeout)

@@ -175,8 +175,9 @@ def _cards_from(name: str, given: Any) -> list[Card]:
 def _by_name(cards: Iterable[Card]) -> dict[str, Card]:
     by_name: dict[str, Card] = {}
     for card in cards:
-        if by_name.setdefault(card.name, card) is not card:
+        if card.name in by_name:
             raise RosterError(f"Two parties of the roster have one name, {card.name!r}.")
+        by_name[card.name] = card
     return by_name
 
 

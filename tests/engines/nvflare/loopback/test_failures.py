@@ -1,0 +1,175 @@
+"""Somebody is killed, or stands still, at each stage: all stop, and the next fit works.
+
+``pytest -n0 -rP tests/engines/nvflare/loopback/test_failures.py`` prints the seconds until the
+analyst is told, and until nobody's process of the job is left.
+"""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from afternoon import HOSPITALS, SITES
+
+from sklearn_fedphe import FederatedLinearRegression
+from sklearn_fedphe.engines.nvflare import FederationError
+from sklearn_fedphe.protocol import observe
+
+LIMIT = 30
+TIMEOUT = 8
+
+LONG_FIT = """
+from afternoon import Afternoon, ANALYST, HOSPITALS
+from sklearn_fedphe import FederatedLinearRegression
+from sklearn_fedphe.engines.nvflare import NVFlareFederation
+federation = NVFlareFederation({kit!r}, HOSPITALS, "trustee", timeout=8)
+FederatedLinearRegression(
+    learning_rate=0.1, max_iter=100_000, tol=None, verbose=1
+).fit(federation)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def soon(machines):
+    """Sites that leave after the least time of silence that there can be."""
+    for name in SITES:
+        printed = machines.run(
+            f"python -m sklearn_fedphe.engines.nvflare site --kit kits/{name} --timeout {TIMEOUT}"
+        )
+        assert name in printed
+
+
+@pytest.fixture
+def unfinished(running):
+    """Start a long fit, act at a round of it, and see how it ends."""
+
+    def unfinished(act, round_number=3):
+        acted = []
+
+        def note(message):
+            if message.round == round_number and not acted:
+                acted.append(time.monotonic())
+                act()
+
+        est = FederatedLinearRegression(learning_rate=0.1, max_iter=100_000, tol=None)
+        with observe(note), pytest.raises(FederationError) as caught:
+            est.fit(running.federation(timeout=TIMEOUT))
+        told = time.monotonic() - acted[0]
+        stopped = wait_until_stopped(running, acted[0])
+        print(f"told after {told:.0f} s, all stopped after {stopped:.0f} s: {caught.value}")
+        assert max(told, stopped) < LIMIT
+        assert not hasattr(est, "coef_")
+        no_partial_total(running)
+        return str(caught.value)
+
+    return unfinished
+
+
+def wait_until_stopped(machines, since, names=("localhost", *SITES)):
+    while any(machines.processes(name, "job") for name in names):
+        assert time.monotonic() - since < LIMIT, [machines.processes(n, "job") for n in names]
+        time.sleep(0.2)
+    return time.monotonic() - since
+
+
+def no_partial_total(machines):
+    """Every total that was opened has an answer of every hospital in it."""
+
+    def rounds(name, event):
+        return {
+            (line["study"], line["round"])
+            for line in machines.audit(name)
+            if line["event"] == event
+        }
+
+    opened = rounds("trustee", "opened")
+    assert opened
+    for name in HOSPITALS:
+        assert opened <= rounds(name, "answered")
+
+
+def test_a_hospitals_part_is_killed(running, unfinished):
+    text = unfinished(lambda: running.signal("east", "job"))
+
+    assert "client 'east' gave no sign of life for 8 s" in text
+
+
+def test_the_key_holders_part_is_killed(running, unfinished):
+    assert "'trustee' gave no" in unfinished(lambda: running.signal("trustee", "job"))
+
+
+def test_the_servers_part_is_killed(running, unfinished):
+    assert "job" in unfinished(lambda: running.signal("localhost", "job"))
+
+
+def test_a_hospital_stands_still_and_comes_back(running, unfinished):
+    def stop_for_a_while():
+        running.signal("south", number=signal.SIGSTOP)
+        threading.Timer(14, running.signal, ("south", "", signal.SIGCONT)).start()
+
+    assert "client 'south' gave no sign of life for 8 s" in unfinished(stop_for_a_while)
+
+
+def test_a_whole_hospital_is_killed_and_restarted(running, unfinished):
+    text = unfinished(lambda: running.stop("north"))
+
+    assert "client 'north' gave no sign of life for 8 s" in text
+    times = running.connected().count("north")
+    running.start("north")
+    while running.connected().count("north") == times:
+        time.sleep(0.2)
+
+
+def test_the_analyst_is_killed(running, tmp_path):
+    analyst = long_fit(running, tmp_path)
+    killed = time.monotonic()
+    analyst.kill()
+    analyst.communicate()
+
+    print(f"all stopped after {wait_until_stopped(running, killed):.0f} s")
+
+
+def test_control_c_ends_the_job(running, tmp_path):
+    analyst = long_fit(running, tmp_path)
+    pressed = time.monotonic()
+    analyst.send_signal(signal.SIGINT)
+    _, errors = analyst.communicate(timeout=LIMIT)
+
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    told = time.monotonic() - pressed
+    stopped = wait_until_stopped(running, pressed)
+    print(f"told after {told:.0f} s, all stopped after {stopped:.0f} s")
+
+
+def long_fit(machines, folder):
+    script = folder / "long_fit.py"
+    script.write_text(LONG_FIT.format(kit=str(machines.kit("analyst@study.org"))))
+    from afternoon import __file__ as beside
+
+    analyst = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-u", script],
+        env={"PYTHONPATH": f"{beside.rsplit('/', 1)[0]}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in analyst.stdout:
+        if "iteration 3" in line:
+            return analyst
+    raise AssertionError(analyst.communicate()[1])
+
+
+def test_the_server_is_killed_and_comes_back(running, unfinished, shards):
+    text = unfinished(lambda: running.stop("localhost"))
+
+    assert text.startswith("The server")
+    before = len(running.connected())
+    running.start("localhost")
+    while len(set(running.connected()[before:])) < len(SITES):
+        time.sleep(0.5)
+    est = FederatedLinearRegression(solver="normal_equations")
+    found = est.fit(running.federation()).coef_
+    np.testing.assert_array_equal(found, est.fit(shards).coef_)
