@@ -53,9 +53,10 @@ def checked_bounds(name: str, bounds: Any) -> tuple[Bound, Bound]:
     """
     try:
         lower, upper = (np.asarray(bound, dtype=np.float64) for bound in bounds)
-        half_width = (upper - lower) / 2
+        with np.errstate(over="ignore", invalid="ignore"):  # said below
+            half_width = (upper - lower) / 2
         in_order = bool(np.isfinite(half_width).all() and (half_width > 0).all())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         in_order = False
     if not in_order or max(lower.ndim, upper.ndim) > 1:
         raise ValueError(

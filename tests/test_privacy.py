@@ -10,6 +10,7 @@ import pytest
 
 from sklearn_fedphe import FederatedLinearRegression
 from sklearn_fedphe.least_squares import LeastSquares
+from sklearn_fedphe.own_steps import OwnSteps
 from sklearn_fedphe.protocol import KEY_HOLDER, FederatedLeastSquares, form_ring, observe
 from sklearn_fedphe.protocol.answers import answer, exact_answer
 from sklearn_fedphe.protocol.envelope import RUNNING_SUM, TOTAL, QueryHeader, Round
@@ -21,7 +22,6 @@ from sklearn_fedphe.protocol.messages import (
 from sklearn_fedphe.protocol.queries import GramQuery, SumsQuery, answer_size
 from sklearn_fedphe.protocol.query_bytes import query_from_bytes, query_to_bytes
 from sklearn_fedphe.solvers import ConjugateGradient, GradientDescent, NormalEquationsSolver
-from sklearn_fedphe.training import _train_alone
 
 pytestmark = pytest.mark.usefixtures("known_key")
 
@@ -68,7 +68,10 @@ def seen(shards, parameters):
     messages, est = fit(shards, **parameters)
     rows = [LeastSquares(X, y) for X, y in shards]
     if est.init == "local":
-        rows = [_train_alone(est, label, own) for label, own in zip(LABELS, rows, strict=True)]
+        steps = OwnSteps(est.learning_rate, est.max_iter, est.fit_intercept, est.precondition)
+        rows = [
+            steps.taken_from_zeros(label, own) for label, own in zip(LABELS, rows, strict=True)
+        ]
     return messages, rows
 
 

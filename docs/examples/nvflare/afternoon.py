@@ -127,12 +127,12 @@ class Afternoon:
     def kit(self, name):
         return self.folder / "kits" / name
 
-    def start(self, name):
+    def start(self, name, environment=None):
         with (self.folder / f"{name}.log").open("ab") as log:
             self._started[name] = subprocess.Popen(
                 ["bash", f"kits/{name}/startup/start.sh"],
                 cwd=self.folder,
-                env=_environment(),
+                env=_environment() | (environment or {}),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -178,11 +178,12 @@ class Afternoon:
     def connected(self):
         """Names of the sites that the server has heard of, once for every time."""
         log = (self.folder / "localhost.log").read_text(errors="replace")
-        return re.findall(r"Client: New client (\S+?)[@ ]", log)
+        return re.findall(r"(?:Client: New|Re-activate the) client:? ([^\s@]+)", log)
 
-    def wait_until_connected(self, names=SITES, seconds=60):
+    def wait_until_connected(self, names=SITES, before=(), seconds=60):
+        """Wait until the server has heard of sites, after what it had heard before."""
         give_up = time.monotonic() + seconds
-        while not set(self.connected()) >= set(names):
+        while not set(self.connected()[len(before) :]) >= set(names):
             assert time.monotonic() < give_up, self.connected()
             time.sleep(0.2)
 

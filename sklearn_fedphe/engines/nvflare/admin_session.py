@@ -28,6 +28,9 @@ _ALIVE = {"alive": True}
 _BEAT = 2.0
 """Seconds between signs of life while nothing is asked."""
 
+_BEFORE_OTHERS = 0.7
+"""Seconds more of silence than any other's that make one party stand out."""
+
 _ABORTING = 10.0
 """Seconds that the server has to hear that a job is aborted."""
 
@@ -58,6 +61,7 @@ class AdminSession:
         self._over = threading.Event()
         self._last_asked = time.monotonic()
         self._job_id = ""
+        self._silent: dict[str, float] = {}
         self._session: Session = self._in_a_thread(
             lambda: _connected(kit, name, timeout), 2 * timeout
         )
@@ -101,9 +105,7 @@ class AdminSession:
             elif "answer" in found:
                 return base64.b64decode(found["answer"])
             if time.monotonic() > give_up:
-                raise FederationError(
-                    f"client {receiver!r} gave no answer in {self._timeout:g} s."
-                )
+                raise self._ended(f"{receiver!r} gave no answer in {self._timeout:g} s.")
             time.sleep(0.1)
 
     def complete(self, patience: float) -> None:
@@ -114,13 +116,15 @@ class AdminSession:
         FederationError
             If it does not end as completed.
         """
-        self._asked({"over": True})
+        over = {"over": True}
+        is_told = self._asked(over) is not None
         self._over.set()
         give_up = time.monotonic() + patience
         while not (status := self.status()).startswith("FINISHED"):
             if time.monotonic() > give_up:
                 raise FederationError(f"The job did not end in {patience:g} s: it is {status}.")
             time.sleep(0.2)
+            is_told = is_told or self._asked(over) is not None
         if status != COMPLETED:
             raise FederationError(f"The job ended as {status}, not as {COMPLETED}.")
 
@@ -143,11 +147,22 @@ class AdminSession:
     def _check_running(self) -> None:
         meta = self._in_a_thread(lambda: self._session.get_job_meta(self._job_id))
         if str(meta.get("status")).startswith("FINISHED"):
-            detail = "; ".join(map(str, meta.get("job_deploy_detail") or []))
-            raise FederationError(
-                f"The job ended as {meta['status']}"
+            sites = map(str, meta.get("job_deploy_detail") or [])
+            detail = "; ".join(site for site in sites if not site.endswith(": OK"))
+            raise self._ended(
+                f"the job ended as {meta['status']}"
                 + (f" ({detail})." if detail else "; see the server's log.")
             )
+
+    def _ended(self, how: str) -> FederationError:
+        """Say how a job ended, and who was missing by then."""
+        longest = sorted(self._silent.items(), key=lambda silence: -silence[1])
+        times = [seconds for _, seconds in longest] + [0.0, 0.0]
+        # When a job ends all fall silent; who did so well before the others had a part in it.
+        if times[0] - times[1] < _BEFORE_OTHERS:
+            return FederationError(how[0].upper() + how[1:])
+        name, seconds = longest[0]
+        return FederationError(f"client {name!r} had not answered for {seconds:.0f} s, and {how}")
 
     def _asked(self, data: dict[str, Any]) -> dict[str, Any] | None:
         self._last_asked = time.monotonic()
@@ -160,7 +175,10 @@ class AdminSession:
                     return None
             return dict(found)
 
-        return self._in_a_thread(ask)
+        found = self._in_a_thread(ask)
+        if found is not None:
+            self._silent = found.get("silent", {})
+        return found
 
     def _beat(self) -> None:
         """Give signs of life while a solver computes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -70,7 +71,7 @@ class NVFlareFederation(Federation):
         roster: str | Path | None = None,
         timeout: float = 15.0,
     ) -> None:
-        if not isinstance(timeout, int | float) or not timeout >= MIN_TIMEOUT:
+        if not isinstance(timeout, int | float) or not MIN_TIMEOUT <= timeout < math.inf:
             raise ValueError(
                 f"timeout={timeout!r}: pass seconds, at least {MIN_TIMEOUT:g}; a server that is "
                 "busy can be silent for as long."
@@ -128,11 +129,14 @@ class NVFlareFederation(Federation):
             holder = self._roster.key_holder.name
             sums = RemoteSums(
                 terms.roster_of(self._roster),
-                lambda topic, body: self._ask(admin, holder, topic, body),
+                lambda topic, body: self._ask(admin, holder, topic, terms.session + body),
             )
             yield Session(sums)
-            self._tell_everybody(admin, Topic.END, b"")
+            self._tell_everybody(admin, Topic.END, terms.session)
             admin.complete(_END)
+        except RefusedMessageError as error:  # by the analyst's own transcript
+            admin.abort()
+            raise FederationError(str(error)) from None
         except BaseException:
             admin.abort()
             raise

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from ...crypto.masking import IDENTITY_BYTES
 from .reading import RosterError, as_object, as_text, read_json
+
+_KEY_BITS = 2048
+"""Of all certificates that NVIDIA FLARE makes; its cipher has room for no others."""
 
 ROLES = ("hospital", "key holder", "analyst")
 
@@ -50,11 +57,25 @@ class Card:
         found = certificate_name(self.certificate.encode())
         if found != self.name:
             raise RosterError(f"A card of {self.name!r} has the certificate of {found!r}.")
-        has_key = (len(self.identity) == IDENTITY_BYTES, self.modulus > 0)
-        if has_key != (self.role == "hospital", self.role == "key holder"):
+        if not self.certificate_key:
+            raise RosterError(
+                f"The certificate of {self.name!r} has another key than RSA's of {_KEY_BITS} "
+                "bits, by which messages are sealed; get a kit of nvflare provision."
+            )
+        wanted = IDENTITY_BYTES if self.role == "hospital" else 0
+        is_key = self.modulus > 0 if self.role == "key holder" else self.modulus == 0
+        if len(self.identity) != wanted or not is_key:
             raise RosterError(
                 f"The card of {self.name!r} has not the key of a {self.role}; make it by keygen."
             )
+
+    @cached_property
+    def certificate_key(self) -> bytes:
+        """The certificate's public key, encoded; empty if it is of another kind than kits'."""
+        key = x509.load_pem_x509_certificate(self.certificate.encode()).public_key()
+        if not isinstance(key, RSAPublicKey) or key.key_size != _KEY_BITS:
+            return b""
+        return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
     def check_role(self, role: str) -> None:
         """Refuse a card that stands in another party's place.
@@ -124,7 +145,8 @@ def certificate_name(pem: bytes) -> str:
     """
     try:
         certificate = x509.load_pem_x509_certificate(pem)
+        certificate.public_key()
         (name,) = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise RosterError("A certificate is broken, or names nobody.") from None
     return str(name.value)

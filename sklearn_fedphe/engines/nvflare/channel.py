@@ -11,6 +11,7 @@ from nvflare.fuel.f3.cellnet.fqcn import FQCN
 from nvflare.fuel.f3.message import Message
 
 from ...protocol import RefusedMessageError
+from .failures import words_for_others
 from .sealed import Seal
 from .topics import NoReplyError, Topic
 
@@ -40,8 +41,8 @@ def answer_to(message: bytes, seal: Seal, handle: Handle) -> bytes:
         return _UNSEALED + str(error).encode()
     try:
         answer = _ANSWERED + handle(sender, Topic(topic.decode(errors="replace")), body)
-    except ValueError as error:
-        answer = _REFUSED + str(error).encode()
+    except Exception as error:  # noqa: BLE001 - whatever it is, who asked hears of it
+        answer = _REFUSED + words_for_others(repr(seal.name), error).encode()
     return b"s" + seal.close_answer(sender, message, answer)
 
 
@@ -81,12 +82,14 @@ class Channel:
         self._job_id = job_id
         self._patience = patience
 
-    def listen(self, topic: str, answer: Callable[[bytes], bytes]) -> None:
-        """Have what comes under a topic answered."""
+    def listen(self, topic: str, answer: Callable[[bytes], bytes | None]) -> None:
+        """Have what comes under a topic answered; None is no answer."""
 
         def answered(request: Message) -> Message:
             payload = request.payload if isinstance(request.payload, bytes) else b""
-            return Message({MessageHeaderKey.RETURN_CODE: ReturnCode.OK}, answer(payload))
+            found = answer(payload)
+            code = ReturnCode.PROCESS_EXCEPTION if found is None else ReturnCode.OK
+            return Message({MessageHeaderKey.RETURN_CODE: code}, found)
 
         self._cell.register_request_cb(CHANNEL, topic, answered)
 

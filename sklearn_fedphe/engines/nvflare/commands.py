@@ -13,7 +13,7 @@ from .kit import is_server, prepare
 from .pinned_roster import PinnedRoster
 from .policy import SitePolicy
 from .reading import RosterError
-from .site import SETTINGS, Site, kit_name
+from .site import SETTINGS, Site, kit_name, read_settings
 
 
 def make_card(
@@ -126,10 +126,9 @@ def prepare_site(kit: Path, given: dict[str, Any], limits: dict[str, Any]) -> st
             raise RosterError(f"{kit} is the server's kit, which needs no more than --kit.")
         prepare(kit)
         return f"{kit}: the server hands on messages, and runs nothing else."
-    before = _before(kit)
-    policy = SitePolicy() if before is None else before.policy
-    if before is not None:
-        said = {name: getattr(before, name) for name in given if name != "roster"} | said
+    before = read_settings(kit) if (kit / "local" / SETTINGS).exists() else {}
+    policy = before.pop("policy", SitePolicy())
+    said = before | said
     missing = [name for name in ("roster_file", "key_file", "state") if name not in said]
     if missing:
         options = ", ".join("--" + name.removesuffix("_file") for name in missing)
@@ -142,10 +141,6 @@ def prepare_site(kit: Path, given: dict[str, Any], limits: dict[str, Any]) -> st
     )
     prepare(kit, site)
     return f"{kit}: {site.name!r} is the roster's {site.role}. {_described(site.roster)}"
-
-
-def _before(kit: Path) -> Site | None:
-    return Site.load(kit) if (kit / "local" / SETTINGS).exists() else None
 
 
 def _described(roster: PinnedRoster) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from nvflare.apis.fl_context import FLContext
@@ -20,14 +19,19 @@ COMMAND = "sklearn_fedphe"
 
 ANALYST = "the analyst"
 
-_EVERY = 2.0
-"""Seconds between two questions who is there."""
+_EVERY = 0.5
+"""Seconds between two questions to a party whether it is there."""
+
+_STEP = 0.2
 
 _ATTEMPT = 3.0
 """Seconds for one; less than the server's own limit on a command."""
 
 _GRACE = 30.0
 """Seconds that parties and analyst have to be heard for the first time."""
+
+_NOTABLE = 1.5
+"""Seconds of silence that the analyst is told of, should the job end without us knowing why."""
 
 _TELLING = 6.0
 """Seconds that the analyst has to fetch why the job is about to end."""
@@ -52,7 +56,10 @@ class RingController(Controller):
         self._timeout = timeout
         self._over = threading.Event()
         self._told = threading.Event()
+        self._asking = threading.Event()
+        self._asking.set()
         self._why: str | None = None
+        self._silent: dict[str, float] | None = None
         self._channel: Channel
         self._watch: Watch
 
@@ -76,16 +83,12 @@ class RingController(Controller):
         abort_signal : Signal
         fl_ctx : FLContext
         """
-        with ThreadPoolExecutor(len(self._parties)) as pool:
-            while not (self._over.is_set() or abort_signal.triggered or self._why):
-                began = time.monotonic()
-                for name, answer in zip(
-                    self._parties, pool.map(self._ask_for, self._parties), strict=True
-                ):
-                    if answer is not None:
-                        self._watch.heard(name)
-                self._why = self._suspicion()
-                self._over.wait(max(0.1, _EVERY - (time.monotonic() - began)))
+        for name in self._parties:
+            threading.Thread(target=self._ask_for, args=(name,), daemon=True).start()
+        while not (self._over.wait(_STEP) or abort_signal.triggered or self._why):
+            self._why = self._suspicion()
+        self._silent = self._silences()  # from now on, all are about to leave
+        self._asking.clear()
         if self._why is not None and not self._over.is_set():
             self._told.wait(_TELLING)
             self.system_panic(self._why, fl_ctx)
@@ -110,7 +113,8 @@ class RingController(Controller):
         Returns
         -------
         dict
-            With ``"answer"`` (base64) if there is one, and ``"why"`` if the job is ending.
+            With ``"answer"`` (base64) if there is one, ``"why"`` if the job is ending, and
+            ``"silent"``, the seconds since each party was heard that missed an answer.
         """
         self._watch.heard(ANALYST)
         found: dict[str, Any] = {}
@@ -124,10 +128,20 @@ class RingController(Controller):
             answer = self._channel.attempt(data["to"], SEALED, message, _ATTEMPT)
             if answer is not None:
                 found["answer"] = base64.b64encode(answer).decode()
-        return found
+        silent = self._silences() if self._silent is None else self._silent
+        return found | {"silent": silent}
 
-    def _ask_for(self, name: str) -> bytes | None:
-        return self._channel.attempt(name, PING, b"", _ATTEMPT)
+    def _silences(self) -> dict[str, float]:
+        silences = self._watch.silences(_NOTABLE)
+        silences.pop(ANALYST, None)
+        return silences
+
+    def _ask_for(self, name: str) -> None:
+        """Ask one party whether it is there, again and again: none waits for another."""
+        while self._asking.is_set():
+            if self._channel.attempt(name, PING, b"", _ATTEMPT) is not None:
+                self._watch.heard(name)
+            time.sleep(_EVERY)
 
     def _suspicion(self) -> str | None:
         silent = self._watch.silent()

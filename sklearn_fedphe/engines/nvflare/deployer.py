@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import zipfile
+import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,21 @@ _CONFIG = "config/config_fed_client.json"
 _SERVERS = "config/config_fed_server.json"
 _MOST_BYTES = 100_000
 """Of a job, unpacked; ours has a hundredth of it."""
+
+_WAYS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""Others unpack by the block, however much that is."""
+
+_UNPACKING = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
+"""What bytes can raise that are no zip, or an altered one."""
 
 _MOST_SHOWN = 200
 """Characters of what came, in errors."""
@@ -131,10 +148,12 @@ def problem_of(app_data: bytes) -> str | None:
             files = [info for info in archive.infolist() if not info.is_dir()]
             if sum(info.file_size for info in files) > _MOST_BYTES:
                 return f"has more than {_MOST_BYTES} bytes."
+            if any(info.compress_type not in _WAYS for info in files):
+                return "is packed in another way than NVIDIA FLARE packs jobs."
             names = [info.filename for info in files]
             folders = [info.filename for info in archive.infolist() if info.is_dir()]
             config = archive.read(_CONFIG) if _CONFIG in names else b""
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError):
+    except _UNPACKING:
         return "cannot be unpacked."
     signatures = {NVFLARE_SIG_FILE, NVFLARE_SUBMITTER_CRT_FILE}
     known = {_CONFIG, _SERVERS} | signatures | {f"config/{name}" for name in signatures}
@@ -142,9 +161,7 @@ def problem_of(app_data: bytes) -> str | None:
     if others or len(set(names)) < len(names):
         return f"has the files {(others or names)[:3]}"[:_MOST_SHOWN] + "."
     try:
-        found = json.loads(config)
-    except ValueError:
+        is_ours = json.loads(config) == client_config()
+    except (ValueError, RecursionError):
         return f"has no {_CONFIG}."
-    if found != client_config():
-        return f"has another {_CONFIG}."
-    return None
+    return None if is_ours else f"has another {_CONFIG}."

@@ -35,6 +35,7 @@ def diagnose(kit: Path) -> list[str]:
     list of str
         What is wrong; empty if nothing is.
     """
+    kit = kit.resolve()  # as the settings have all paths
     looks: list[Callable[[Path], Iterator[str]]] = [_version, _settings, _additions, _startup]
     if not is_server(kit):
         looks += [_jobs, _site]
@@ -42,8 +43,11 @@ def diagnose(kit: Path) -> list[str]:
     for look in looks:
         try:
             findings += look(kit)
-        except (ValueError, OSError, KeyError, TypeError) as error:
+        except (ValueError, OSError) as error:
             findings.append(f"{error}")
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
+            kind = type(error).__name__
+            findings.append(f"{kit} has settings of no kit's form ({kind}: {error}); {_AGAIN}.")
     return findings
 
 
@@ -72,7 +76,10 @@ def _settings(kit: Path) -> Iterator[str]:
 
 def _additions(kit: Path) -> Iterator[str]:
     local = kit / "local"
-    for path in [*local.glob("*__*resources.json"), *local.glob("job_resources.json")]:
+    added = [
+        path for part in ("startup", "local") for path in (kit / part).glob("*__*resources.json")
+    ]
+    for path in [*added, *local.glob("job_resources.json")]:
         yield f"{path} adds to what NVIDIA FLARE runs; remove it, unless you know why it is there."
     if (local / "custom").exists():
         yield f"{local / 'custom'} has code that every job could import; remove it."
@@ -108,7 +115,7 @@ def _site(kit: Path) -> Iterator[str]:
     if not site.state.is_dir():
         yield f"{site.state}, the folder of the audit log, is not there; {_AGAIN}."
     for path in (site.key_file, site.state, site.data_file):
-        if path is not None and kit in path.parents:
+        if path is not None and kit in path.resolve().parents:
             yield f"{path} is in the kit, whose folders the server can delete; keep it elsewhere."
     if site.role == "hospital":
         identity = load_identity(site.key_file).identity
@@ -129,11 +136,11 @@ def _rows(site: Site) -> Iterator[str]:
     if problem := problem_of(path.stat()):
         yield f"{path} {problem}; run: chmod 600 {path}"
     known = {*site.roster.features, site.target}
-    extra = [name for name in columns_of(path) if name not in known]
-    if extra:
-        yield f"{path} has the columns {extra}, which are not of the study; leave them out."
-        return
     try:
+        extra = [name for name in columns_of(path) if name not in known]
+        if extra:
+            yield f"{path} has the columns {extra}, which are not of the study; leave them out."
+            return
         read_rows(site.name, path, site.roster.features, site.target)
     except RowsError as error:
         yield f"{path}: {error}"

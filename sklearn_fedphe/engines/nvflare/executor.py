@@ -42,6 +42,7 @@ class PartyExecutor(Executor):
     def __init__(self) -> None:
         super().__init__()
         self._part: Part | None = None
+        self._begun = False
         self._over = threading.Event()
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
@@ -52,7 +53,8 @@ class PartyExecutor(Executor):
         event_type : str
         fl_ctx : FLContext
         """
-        if event_type == EventType.START_RUN:
+        if event_type == EventType.START_RUN and not self._begun:
+            self._begun = True  # a server may say so again
             self._start(fl_ctx)
         elif event_type in (EventType.END_RUN, EventType.ABORT_TASK):
             self._over.set()
@@ -78,7 +80,7 @@ class PartyExecutor(Executor):
         try:
             site = Site.load(kit)
             seal = Seal(site.roster, site.name, kit)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - of files, settings, keys, certificates
             # Who asked cannot be told in secret why; the site's own log has it.
             self.log_error(fl_ctx, f"this site is not prepared: {error}", fire_event=False)
             Channel(cell, job_id, 0.0).listen(SEALED, _unprepared)
@@ -88,12 +90,18 @@ class PartyExecutor(Executor):
         kind = HospitalPart if site.role == "hospital" else KeyHolderPart
         self._part = part = kind(site, channel.sender(seal))
         watch = Watch([SERVER], site.timeout, _GRACE)
-        channel.listen(SEALED, lambda message: answer_to(message, seal, part.handle))
+
+        def answered(message: bytes) -> bytes | None:
+            watch.heard(SERVER)
+            # A job that is ended from outside has a reason that this party does not know.
+            found = answer_to(message, seal, part.handle)
+            return None if self._over.is_set() else found
 
         def asked(_: bytes) -> bytes:
             watch.heard(SERVER)
             return THERE if part.failure is None else LEFT
 
+        channel.listen(SEALED, answered)
         channel.listen(PING, asked)
         threading.Thread(
             target=self._watch, args=(watch, part, site.timeout, engine), daemon=True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from typing import cast
@@ -13,13 +12,17 @@ from ...least_squares import LeastSquares
 from ...protocol import Client, RefusedMessageError, without_locals
 from ...protocol.envelope import RUNNING_SUM, QueryHeader
 from ...protocol.query_bytes import query_from_bytes
+from .failures import words_for_others
 from .keys import load_identity
 from .part import Part
-from .sessions import SessionLedger
 from .site import Site
 from .site_rows import read_rows
 from .terms import Terms
 from .topics import READY, NoReplyError, Send, Topic
+
+
+class _LeftError(Exception):
+    """The part is over already."""
 
 
 class HospitalPart(Part):
@@ -45,15 +48,8 @@ class HospitalPart(Part):
         self._key_holder = ring[-1]
         self._client: Client
         self._in_use = threading.Lock()
-        self._change = threading.Condition()
-        self._arrived: deque[bytes] = deque(maxlen=4)  # sums that ran ahead
-        self._question = self._total = b""
-
-    def leave(self, why: str) -> None:
-        """End the part here, whatever it waits for."""
-        super().leave(why)
-        with self._change:
-            self._change.notify_all()
+        self._arrived = 0, b""  # the latest round's sum, which may run ahead of its query
+        self._heard: set[bytes] = set()  # digests of queries and totals
 
     def _join(self, terms: Terms) -> None:
         site, label = self.site, self.site.name
@@ -62,8 +58,12 @@ class HospitalPart(Part):
         rows = LeastSquares(X, y)
         if terms.own_steps is not None:
             rows = terms.own_steps.taken_from_zeros(label, rows)
-        SessionLedger(site.state / "sessions").begin(label, terms.session)
         key, identity = site.roster.public_key(), load_identity(site.key_file)
+        if identity.identity != site.roster.hospitals[label].identity:
+            raise ValueError(
+                f"{self.label} has the key of another identity than the roster has for it; run "
+                "doctor there."
+            )
         self._client = Client(label, rows, key, roster, identity, site.policy.check_query)
 
     def _told(self, sender: str, topic: Topic, body: bytes) -> bytes:
@@ -73,27 +73,34 @@ class HospitalPart(Part):
                 return self._asked(body)
             case Topic.SUM:
                 self._check_sender(sender, topic, *filter(None, [self._before]))
-                with self._change:
-                    self._arrived.append(body)
-                    self._change.notify_all()
-                return READY
+                return self._received(body)
             case Topic.TOTAL:
                 self._check_sender(sender, topic, self._key_holder)
-                return self._heard(body)
+                return self._hear(body)
         raise RefusedMessageError(f"{self.label} takes no {topic.value!r}.")
 
     def _asked(self, question: bytes) -> bytes:
+        digest = hashlib.sha256(question).digest()
         with self._change:
-            if question != self._question:  # else it comes a second time
-                self._question = question
+            if digest not in self._heard:  # else it comes a second time
+                self._heard.add(digest)
                 self._worker.submit(self._answer, question)
         return READY
 
-    def _heard(self, total: bytes) -> bytes:
+    def _received(self, running_sum: bytes) -> bytes:
+        (number, *_), _ = RUNNING_SUM.open(running_sum)
+        with self._change:
+            if number > self._arrived[0]:  # else it comes a second time, or late
+                self._arrived = number, running_sum
+                self._change.notify_all()
+        return READY
+
+    def _hear(self, total: bytes) -> bytes:
+        digest = hashlib.sha256(total).digest()
         with self._in_use:
-            if total != self._total:  # else it comes a second time
+            if digest not in self._heard:  # else it comes a second time
                 self._client.hear(total)
-                self._total = total
+                self._heard.add(digest)
         return READY
 
     def _answer(self, question: bytes) -> None:
@@ -101,8 +108,10 @@ class HospitalPart(Part):
         try:
             with without_locals():
                 self._add(question)
+        except _LeftError:
+            return  # whoever ended the job knows
         except NoReplyError as error:
-            self.leave(str(error))
+            self.leave(f"{self.label} waited: {error}")
         except OverflowError:
             # The protocol's own text tells how large the value was.
             self.leave(
@@ -110,19 +119,19 @@ class HospitalPart(Part):
                 "look at its rows for values out of the ordinary, and rescale."
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, the party stops and says so
-            self.leave(self._told_to_others(error))
+            self.leave(words_for_others(self.label, error))
         else:
             return
         failed = hashlib.sha256(question).digest() + str(self.failure).encode()
         with suppress(NoReplyError, RefusedMessageError):
-            self._send(self._key_holder, Topic.FAILED, failed)
+            self._tell(self._key_holder, Topic.FAILED, failed)
 
     def _add(self, question: bytes) -> None:
         client = self._client
         with self._in_use:
             encoded = client.encode(question)
         own = client.public_key.encrypt(encoded)
-        running = self._arriving() if self._before else b""
+        running = self._arriving()
         with self._in_use:
             running = client.add_to(running, own)
         header, body = QueryHeader.open(question)
@@ -130,18 +139,13 @@ class HospitalPart(Part):
         self._note(
             "answered", round=header.number, query=kind, message=question, sent=len(running)
         )
-        self._send(self._next, Topic.SUM, running)
+        self._tell(self._next, Topic.SUM, running)
 
     def _arriving(self) -> bytes:
-        """Wait for the running sum of the open round; what is of another is left aside."""
-        digest = self._client.open_round.digest
+        """Wait for the running sum of the open round; who comes first has none to wait for."""
+        number = self._client.open_round.number if self._before else 0
         with self._change:
-            while self.failure is None:
-                while self._arrived:
-                    candidate = self._arrived.popleft()
-                    with suppress(RefusedMessageError):
-                        (_, of_round, *_), _ = RUNNING_SUM.open(candidate)
-                        if of_round == digest:
-                            return candidate
-                self._change.wait()
-        raise RefusedMessageError(self.failure)
+            self._change.wait_for(lambda: self.failure is not None or self._arrived[0] >= number)
+            if self.failure is not None:
+                raise _LeftError
+            return self._arrived[1]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import struct
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from ...protocol import KeyHolder, RefusedMessageError, without_locals
 from ...protocol.envelope import RUNNING_SUM
 from ...protocol.query_bytes import query_from_bytes
+from .failures import words_for_others
 from .keys import load_paillier_key
 from .part import Part
 from .site import Site
@@ -43,16 +43,10 @@ class KeyHolderPart(Part):
         super().__init__(site, send)
         self._hospitals = tuple(site.roster.hospitals)
         self._holder: KeyHolder
-        self._change = threading.Condition()
-        self._number, self._asked = 0, b""
+        self._asked: bytes | None = None
+        self._number, self._digest = 0, b""
         self._question = self._sum = self._result = b""
         self._to_all = ThreadPoolExecutor(len(self._hospitals), thread_name_prefix="to all")
-
-    def leave(self, why: str) -> None:
-        """End the part here, whatever it waits for."""
-        super().leave(why)
-        with self._change:
-            self._change.notify_all()
 
     def close(self) -> None:
         """Let go of threads."""
@@ -105,14 +99,17 @@ class KeyHolderPart(Part):
         except ValueError as error:
             self._note("refused", round=number, query=kind, why=str(error))
             raise
-        self._question, _ = self._holder.ask(query)
+        self._question, of_round = self._holder.ask(query)
+        self._digest = of_round.digest
         self._number, self._asked, self._sum, self._result = number, body, b"", b""
         self._worker.submit(self._round, kind)
 
     def _received(self, running_sum: bytes) -> bytes:
-        (_, digest, *_), _ = RUNNING_SUM.open(running_sum)
+        (number, digest, *_), _ = RUNNING_SUM.open(running_sum)
         with self._change:
-            if digest != self._holder.open_round.digest:
+            if number < self._number:  # it comes a second time, and late
+                return READY
+            if digest != self._digest:
                 raise RefusedMessageError(
                     f"{self.label} refuses a running sum of another round than the one open."
                 )
@@ -135,12 +132,12 @@ class KeyHolderPart(Part):
                     self._tell_all(Topic.TOTAL, total)
                     self._keep(total)
         except NoReplyError as error:
-            self.leave(str(error))
+            self.leave(f"{self.label} waited: {error}")
         except Exception as error:  # noqa: BLE001 - whatever it is, the party stops and says so
-            self.leave(self._told_to_others(error))
+            self.leave(words_for_others(self.label, error))
 
     def _tell_all(self, topic: Topic, message: bytes) -> None:
-        told = [self._to_all.submit(self._send, name, topic, message) for name in self._hospitals]
+        told = [self._to_all.submit(self._tell, name, topic, message) for name in self._hospitals]
         for one in told:
             one.result()
 

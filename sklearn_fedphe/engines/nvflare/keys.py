@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 import gmpy2
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -60,7 +61,7 @@ def load_paillier_key(path: Path) -> PrivateKey:
         read = json.loads(data)
         p, q = int(read["p"], 16), int(read["q"], 16)
         holds_key = read["kind"] == "paillier" and _are_primes_of_a_key(p, q)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         holds_key = False
     if not holds_key:
         raise _no_key(path, "Paillier key")
@@ -91,7 +92,7 @@ def load_identity(path: Path) -> IdentityKey:
     data = read_private(path)
     try:
         key = load_pem_private_key(data, password=None)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, X25519PrivateKey):
         raise _no_key(path, "hospital's identity")

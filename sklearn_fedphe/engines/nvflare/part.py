@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from ...protocol import RefusedMessageError, without_locals
+from ...protocol.roster import SESSION_BYTES
 from .audit import AuditLog
+from .failures import words_for_others
+from .sessions import SessionLedger
 from .site import Site
 from .terms import Terms
 from .topics import AT_WORK, READY, Send, Topic
-
-_OURS = __name__.partition(".")[0] + "."
 
 
 class Part(ABC):
     """A state machine, asked by verified senders; it holds no transport.
 
     What it is told out of turn it refuses by name, and stays as it was. Terms are taken once.
+    Whatever comes after them names their session first: who hands on messages may keep some of
+    an earlier fit, and hand them on again.
 
     Parameters
     ----------
@@ -41,6 +46,7 @@ class Part(ABC):
         self.has_ended = False
         self._send = send
         self._audit = AuditLog(site.state / "audit.jsonl")
+        self._change = threading.Condition()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="part")
         self._joining: Future[None] | None = None
         self._session = self._terms = b""
@@ -74,27 +80,29 @@ class Part(ABC):
         """
         if topic is Topic.OPEN:
             return self._opened(sender, body)
-        if topic is Topic.END:
-            self._check_sender(sender, topic, self._analyst)
-            self.has_ended = True
-            self._note("ended")
-            return READY
-        if self.failure is not None:
+        if self.failure is not None and topic is not Topic.END:
             raise RefusedMessageError(self.failure)
         if self._joining is None or not self._joining.done():
             raise RefusedMessageError(
                 f"{self.label} refuses {topic.value!r} before it has joined."
             )
-        return self._told(sender, topic, body)
+        if body[:SESSION_BYTES] != self._session:
+            raise RefusedMessageError(
+                f"{self.label} refuses {topic.value!r} of another fit than it takes part in."
+            )
+        if topic is Topic.END:
+            return self._ended(sender)
+        return self._told(sender, topic, body[SESSION_BYTES:])
 
     def leave(self, why: str) -> None:
-        """End the part here: what comes is refused with the reason from now on."""
-        if self.failure is None:
-            self.failure = why
-            self._note("failed", why=why)
+        """End the part here, whatever it waits for: what comes is refused with the reason."""
+        if self._stop(why):
+            with suppress(OSError):  # a log that cannot be written may be why
+                self._note("failed", why=why)
 
     def close(self) -> None:
         """Let go of threads. What is being computed is finished, and sent nowhere."""
+        self._stop(f"{self.label} has left: the job is over.")
         self._worker.shutdown(wait=False, cancel_futures=True)
 
     @abstractmethod
@@ -105,13 +113,24 @@ class Part(ABC):
     def _told(self, sender: str, topic: Topic, body: bytes) -> bytes:
         """Take a message of the fit that has begun."""
 
+    def _stop(self, why: str) -> bool:
+        with self._change:
+            is_first = self.failure is None
+            if is_first:
+                self.failure = why
+                self._change.notify_all()
+        return is_first
+
     def _opened(self, analyst: str, body: bytes) -> bytes:
-        if self._joining is None:
-            terms = Terms.from_bytes(body, self.label)
-            self._check_terms(terms, analyst)
-            self._terms, self._session, self._analyst = body, terms.session, analyst
-            self._joining = self._worker.submit(self._joined, terms)
-        elif (self._analyst, self._terms) != (analyst, body):
+        with self._change:
+            if self._joining is None:
+                if self.failure is not None:
+                    raise RefusedMessageError(self.failure)
+                terms = Terms.from_bytes(body, self.label)
+                self._check_terms(terms, analyst)
+                self._terms, self._session, self._analyst = body, terms.session, analyst
+                self._joining = self._worker.submit(self._joined, terms)
+        if (self._analyst, self._terms) != (analyst, body):
             raise RefusedMessageError(
                 f"{self.label} takes part in one fit a job, and refuses the terms of another."
             )
@@ -133,6 +152,7 @@ class Part(ABC):
                     f"analyst {terms.roster_digest.hex()}; all parties need the same file."
                 )
             self.site.policy.check_terms(self.label, terms, analyst)
+            SessionLedger(self.site.state / "sessions").begin(self.label, terms.session)
         except ValueError as error:
             self._audit.write("refused", study=terms.session, analyst=analyst, why=str(error))
             raise
@@ -143,22 +163,24 @@ class Part(ABC):
                 self._join(terms)
             self._note("joined")
         except Exception as error:  # noqa: BLE001 - whatever it is, the party stops and says so
-            self.leave(self._told_to_others(error))
+            self.leave(words_for_others(self.label, error))
 
-    def _told_to_others(self, error: Exception) -> str:
-        """Return what may be said of an error to others: our own texts hold no values of rows.
+    def _ended(self, sender: str) -> bytes:
+        self._check_sender(sender, Topic.END, self._analyst)
+        with self._change:
+            if not self.has_ended:  # else it comes a second time
+                self._note("ended")
+                self.has_ended = True
+        return READY
 
-        Libraries' errors are subclasses of their own, and may quote what they stumbled over.
-        """
-        if type(error) is ValueError or type(error).__module__.startswith(_OURS):
-            return str(error)
-        return f"{self.label} failed with an unexpected {type(error).__name__}; see its own log."
+    def _tell(self, receiver: str, topic: Topic, body: bytes) -> None:
+        self._send(receiver, topic, self._session + body)
 
     def _check_sender(self, sender: str, topic: Topic, *expected: str) -> None:
         if sender not in expected:
+            names = " or ".join(map(repr, expected)) or "nobody"
             raise RefusedMessageError(
-                f"{self.label} takes {topic.value!r} from {' or '.join(map(repr, expected))}, and "
-                f"refuses it from {sender!r}."
+                f"{self.label} takes {topic.value!r} from {names}, and refuses it from {sender!r}."
             )
 
     def _note(self, event: str, **more: Any) -> None:

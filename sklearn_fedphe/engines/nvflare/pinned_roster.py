@@ -57,7 +57,7 @@ class PinnedRoster:
         if not self.analysts:
             raise RosterError("A roster without an analyst; add the card of who calls fit.")
         _check_apart("name", [card.name for card in self._cards])
-        _check_apart("certificate", [card.certificate for card in self._cards])
+        _check_apart("certificate's key", [card.certificate_key for card in self._cards])
         _check_apart("identity", [card.identity for card in self.hospitals.values()])
         wanted = {"hospital": self.hospitals.values(), "analyst": self.analysts.values()}
         for role, cards in (wanted | {"key holder": [self.key_holder]}).items():
@@ -153,7 +153,7 @@ class PinnedRoster:
             read_json(path),
             ("version", "features", "hospitals", "key_holder", "analysts"),
         )
-        if content["version"] != _VERSION:
+        if type(content["version"]) is not int or content["version"] != _VERSION:
             raise RosterError(
                 f"The roster {path} is of version {content['version']!r}, and this reads version "
                 f"{_VERSION}; all parties must run the same version."

@@ -14,7 +14,7 @@ from ...protocol.ring import current_observer
 from ...protocol.transcript import Transcript
 from ...typing import FloatArray, IntegerArray
 from .key_holder import LENGTHS, NUMBER
-from .topics import AT_WORK, Topic
+from .topics import AT_WORK, READY, Topic
 
 Ask: TypeAlias = Callable[[Topic, bytes], bytes]
 """Asks the key holder, and returns its answer."""
@@ -97,6 +97,11 @@ class RemoteSums:
         answer = self._ask(Topic.ASK, NUMBER.pack(self.n_rounds + 1) + asked)
         while answer[:1] == AT_WORK:
             answer = self._ask(Topic.WAIT, b"")
+        if answer[:1] != READY or len(answer) < 1 + LENGTHS.size:
+            raise RefusedMessageError(
+                f"The key holder answered {len(answer)} bytes that are no result of a round; all "
+                "parties must run the same version."
+            )
         content = answer[1 + LENGTHS.size :]
         question_bytes, sum_bytes = LENGTHS.unpack_from(answer, 1)
         question, total = content[:question_bytes], content[question_bytes:]

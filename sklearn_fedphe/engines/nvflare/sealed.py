@@ -47,7 +47,8 @@ class Seal(Uncopied):
     Raises
     ------
     ValueError
-        If the kit's certificate is not the one that the roster has for `name`.
+        If the kit's certificate is not the one that the roster has for `name`, has expired, or
+        is of another project than the kit.
     """
 
     why = "the certificate's key would leave its party. Load the kit again."
@@ -64,7 +65,10 @@ class Seal(Uncopied):
         root = x509.load_pem_x509_certificate((startup / "rootCA.pem").read_bytes())
         self.name = name
         self._roster = roster
-        self._cipher = SimpleCellCipher(root, cast(RSAPrivateKey, key), own)
+        try:
+            self._cipher = SimpleCellCipher(root, cast(RSAPrivateKey, key), own)
+        except InvalidCertChain:
+            raise _broken_chain(name) from None
 
     def close(self, receiver: str, topic: bytes, body: bytes) -> bytes:
         """Seal a message. Run by its sender.
@@ -81,6 +85,11 @@ class Seal(Uncopied):
         -------
         bytes
             What may pass through anybody's hands. It shows sender and length.
+
+        Raises
+        ------
+        ValueError
+            If the receiver's certificate has expired, or is of another project.
         """
         content = _REQUEST + _LENGTH.pack(len(topic)) + topic + body
         return self._enveloped(receiver, content)
@@ -137,7 +146,10 @@ class Seal(Uncopied):
 
     def _enveloped(self, receiver: str, content: bytes) -> bytes:
         name = self.name.encode()
-        sealed = self._cipher.encrypt(content, _certificate(self._roster, receiver))
+        try:
+            sealed = self._cipher.encrypt(content, _certificate(self._roster, receiver))
+        except InvalidCertChain:
+            raise _broken_chain(receiver) from None
         return _LENGTH.pack(len(name)) + name + bytes(sealed)
 
     def _opened(self, message: bytes) -> tuple[str, bytes]:
@@ -160,6 +172,13 @@ class Seal(Uncopied):
 
 def _certificate(roster: PinnedRoster, name: str) -> list[x509.Certificate]:
     return x509.load_pem_x509_certificates(roster.certificate(name))
+
+
+def _broken_chain(name: str) -> ValueError:
+    return ValueError(
+        f"The certificate of {name!r} has expired, or is not of this kit's project; get new kits, "
+        "and make new cards and a new roster."
+    )
 
 
 def _refusal(name: str) -> RefusedMessageError:

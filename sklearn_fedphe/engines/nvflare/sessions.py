@@ -1,4 +1,4 @@
-"""In which fits a hospital took part, kept from one process to the next."""
+"""In which fits a party took part, kept from one process to the next."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from .keys import OWNER_ONLY
 
 
 class SessionError(ValueError):
-    """A hospital has taken part in a session before."""
+    """A party has taken part in a session before."""
 
 
 class SessionLedger:
-    """The sessions that an identity has made masks for.
+    """The sessions that a party has taken part in.
 
     Masks follow from the identity and the session. Over two vectors they would be the same, and
     the difference of what was sent would show the vectors' own. So a session is noted before
-    anything is computed in it, and taken part in once.
+    anything is computed in it, and taken part in once. The key holder notes it too, lest the
+    terms of an earlier fit, handed on again, take the place of those of a new one.
 
     Parameters
     ----------
@@ -30,13 +31,13 @@ class SessionLedger:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def begin(self, label: str, session: bytes) -> None:
-        """Note a session. Run by the hospital.
+    def begin(self, party: str, session: bytes) -> None:
+        """Note a session. Run by every party.
 
         Parameters
         ----------
-        label : str
-            The hospital's.
+        party : str
+            Who it is, for the error.
         session : bytes
 
         Raises
@@ -51,7 +52,7 @@ class SessionLedger:
             # In the text, not among its lines: one that was cut off runs into the next.
             if session.hex() in file.read():
                 raise SessionError(
-                    f"client {label!r} has taken part in session {session.hex()} before, and its "
-                    "masks would be the same; begin a new fit."
+                    f"{party} has taken part in session {session.hex()} before, and masks would "
+                    "be the same; begin a new fit."
                 )
             append_line(self._path, session.hex())

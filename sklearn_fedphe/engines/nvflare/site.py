@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ class Site:
         if unknown:
             raise RosterError(f"The policy's analysts {unknown} are not on the roster.")
         if type(self.timeout) not in (int, float) or not (
-            self.timeout >= MIN_TIMEOUT and math.isfinite(self.timeout)
+            MIN_TIMEOUT <= self.timeout <= sys.float_info.max
         ):
             raise RosterError(
                 f"A timeout of {self.timeout!r} s; use at least {MIN_TIMEOUT:g}: a server that is "
@@ -110,19 +110,33 @@ class Site:
         RosterError
             If the site is not prepared, or has been changed since.
         """
-        read = as_object("The site's settings", read_json(kit / "local" / SETTINGS), _MEMBERS)
-        roster_file = _path("roster", read["roster"])
-        return cls(
-            name=kit_name(kit),
-            roster_file=roster_file,
-            roster=PinnedRoster.load(roster_file),
-            key_file=_path("key", read["key"]),
-            state=_path("state", read["state"]),
-            policy=SitePolicy.from_dict(read["policy"]),
-            data_file=None if read["data"] is None else _path("data", read["data"]),
-            target=None if read["target"] is None else as_text("target", read["target"]),
-            timeout=read["timeout"],
-        )
+        read = read_settings(kit)
+        return cls(name=kit_name(kit), roster=PinnedRoster.load(read["roster_file"]), **read)
+
+
+def read_settings(kit: Path) -> dict[str, Any]:
+    """Return what a kit's settings say, without a look at what they name.
+
+    Returns
+    -------
+    dict
+        Arguments of `Site`: all but name and roster.
+
+    Raises
+    ------
+    RosterError
+        If there are none, or they are of another kind.
+    """
+    read = as_object("The site's settings", read_json(kit / "local" / SETTINGS), _MEMBERS)
+    return {
+        "roster_file": _path("roster", read["roster"]),
+        "key_file": _path("key", read["key"]),
+        "state": _path("state", read["state"]),
+        "policy": SitePolicy.from_dict(read["policy"]),
+        "data_file": None if read["data"] is None else _path("data", read["data"]),
+        "target": None if read["target"] is None else as_text("target", read["target"]),
+        "timeout": read["timeout"],
+    }
 
 
 def kit_name(kit: Path) -> str:

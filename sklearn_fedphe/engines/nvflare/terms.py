@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
+import sys
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -82,16 +82,18 @@ class Terms:
         try:
             read = json.loads(data)
             version = read.pop("version")
-        except (ValueError, AttributeError, KeyError, TypeError):
+        except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
             version = None
         if version != __version__:
             raise RefusedMessageError(
                 f"{party} runs version {__version__} of sklearn_fedphe and the fit comes from "
-                f"version {version}; all parties must run the same."
+                f"version {version!r:.{_MOST_SHOWN}}; all parties must run the same."
             )
         try:
+            if set(read) != _MEMBERS:
+                raise ValueError(f"it is not of {', '.join(sorted(_MEMBERS))}.")
             return cls._parse(**read)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise RefusedMessageError(f"{party} refuses terms of a fit: {error}") from None
 
     @classmethod
@@ -101,8 +103,7 @@ class Terms:
             raise ValueError("its session or roster has another length.")
         promised = None
         if privacy is not None:
-            bounds = {name: tuple(privacy[name]) for name in ("bounds_X", "bounds_y")}
-            promised = GaussianPrivacy(**(privacy | bounds))
+            promised = GaussianPrivacy(**_checked(privacy, _PRIVACY))
         agreed = DisclosureRules(privacy=promised, **_checked(rules, _RULES))
         steps = None if own_steps is None else OwnSteps(**_checked(own_steps, _OWN_STEPS))
         return cls(*digests, agreed, steps)
@@ -119,7 +120,25 @@ class Terms:
         -------
         Roster
             The same for all parties that pinned the same.
+
+        Raises
+        ------
+        RefusedMessageError
+            If they are not terms of a fit over this roster: limits on rows that count fewer
+            parameters than the model has, or noise that relies on clients that are not there.
         """
+        privacy, n_features = self.rules.privacy, len(pinned.features)
+        if privacy is None and self.rules.n_parameters < n_features:
+            raise RefusedMessageError(
+                f"The terms of a fit count {self.rules.n_parameters} parameters where the roster "
+                f"has {n_features} features, so that fewer rows would do; propose them anew."
+            )
+        if privacy is not None and privacy.honest_clients > len(pinned.hospitals):
+            raise RefusedMessageError(
+                f"The terms of a fit rely on the noise of {privacy.honest_clients} honest clients "
+                f"where the roster has {len(pinned.hospitals)}, so that there would be too "
+                "little; rely on no more than there are."
+            )
         identities: dict[Hashable, bytes] = {
             name: card.identity for name, card in pinned.hospitals.items()
         }
@@ -127,6 +146,10 @@ class Terms:
         return Roster(self.session, fingerprint, len(pinned.features), identities, self.rules)
 
 
+_MOST_SHOWN = 60
+"""Characters of what came, in errors."""
+
+_MEMBERS = {"session", "roster", "rules", "privacy", "own_steps"}
 _RULES: Mapping[str, tuple[type, ...]] = {
     "n_parameters": (int,),
     "min_rows": (int,),
@@ -138,6 +161,13 @@ _OWN_STEPS: Mapping[str, tuple[type, ...]] = {
     "max_iter": (int,),
     "fit_intercept": (bool,),
     "precondition": (bool,),
+}
+_PRIVACY: Mapping[str, tuple[type, ...]] = {
+    "epsilon": (float, int),
+    "delta": (float, int),
+    "bounds_X": (list,),
+    "bounds_y": (list,),
+    "honest_clients": (int,),
 }
 
 
@@ -152,12 +182,26 @@ def _plain(number: Any) -> Any:
 
 def _checked(given: Any, kinds: Mapping[str, tuple[type, ...]]) -> dict[str, Any]:
     if not isinstance(given, dict) or set(given) != set(kinds):
-        raise ValueError(f"{given!r}, where {', '.join(kinds)} are to be agreed on.")
+        raise ValueError(
+            f"{given!r:.{_MOST_SHOWN}}, where {', '.join(kinds)} are to be agreed on."
+        )
     checked = {}
     for name, value in given.items():
         if type(value) not in kinds[name] or (isinstance(value, str) and value != "auto"):
-            raise ValueError(f"{name}={value!r} is of the wrong kind.")
-        if not isinstance(value, str) and not (value >= 0 and math.isfinite(value)):
-            raise ValueError(f"{name}={value!r} is not finite, or negative.")
+            raise ValueError(f"{name}={value!r:.{_MOST_SHOWN}} is of the wrong kind.")
+        if list in kinds[name]:
+            checked[name] = _bounds(name, value)
+            continue
+        most = sys.float_info.max if float in kinds[name] else sys.maxsize
+        if not isinstance(value, str) and not 0 <= value <= most:
+            raise ValueError(f"{name}={value!r:.{_MOST_SHOWN}} is negative, or not finite.")
         checked[name] = float(value) if float in kinds[name] and value != "auto" else value
     return checked
+
+
+def _bounds(name: str, value: list[Any]) -> Any:
+    for bound in value:
+        numbers = bound if isinstance(bound, list) else [bound]
+        if not numbers or not all(type(number) in (float, int) for number in numbers):
+            raise ValueError(f"{name}={value!r:.{_MOST_SHOWN}} has what is no number.")
+    return tuple(value)

@@ -1,4 +1,7 @@
-"""What parties say to each other, beyond the protocol's own messages."""
+"""What parties say to each other, beyond the protocol's own messages.
+
+All but terms begin with the session of the fit.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ class Topic(Enum):
     """Number of a round, and its query. The analyst to the key holder."""
 
     WAIT = "wait"
-    """Number of a round whose total is wanted. The analyst to the key holder."""
+    """What came of the round asked for last is wanted. The analyst to the key holder."""
 
     END = "end"
     """The fit is over. The analyst to every party."""
@@ -32,7 +35,7 @@ class Topic(Enum):
     """The protocol's. The key holder to every hospital."""
 
     FAILED = "failed"
-    """Why a hospital ends its part. To the key holder."""
+    """Digest of a query, and why a hospital ends its part. To the key holder."""
 
 
 AT_WORK = b"w"

@@ -1,9 +1,11 @@
+import base64
 import json
 import os
 import stat
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from sklearn_fedphe.crypto.masking import IdentityKey
 from sklearn_fedphe.engines.nvflare import keys
@@ -115,9 +117,9 @@ def test_a_key_that_is_missing_says_so(tmp_path):
         b'{"kind": "paillier", "p": "4242zz", "q": "4242zz"}',
         paillier(4242, 4243),  # not primes
         paillier(-7, -11),
-        paillier(7, 7),  # equal
-        paillier(13, 7),  # 1 modulo 4
-        paillier(7, 13),
+        paillier(3, 3),  # equal
+        paillier(13, 11),  # 1 modulo 4
+        paillier(11, 13),
         paillier(P, Q),
         paillier(7, 11, kind="identity"),
     ],
@@ -141,3 +143,43 @@ def test_the_two_kinds_are_not_mixed_up(tmp_path):
 def test_a_certificates_key_is_no_identity(provisioned):
     with pytest.raises(KeyFileError, match="holds no hospital's identity"):
         load_identity(provisioned / "north" / "startup" / "client.key")
+
+
+def test_keys_of_unknown_things_are_refused(tmp_path):
+    """An algorithm that nobody knows, and JSON of no end."""
+    make_identity(tmp_path / "key")
+    lines = (tmp_path / "key").read_bytes().splitlines()
+    der = base64.b64decode(lines[1])
+    lines[1] = base64.b64encode(der.replace(b"\x2b\x65\x6e", b"\x2b\x65\x63"))
+    identity = write(tmp_path / "identity", b"\n".join(lines))
+    with pytest.raises(KeyFileError, match="holds no hospital's identity; make one by keygen"):
+        load_identity(identity)
+    paillier_key = write(tmp_path / "paillier", b"[" * 100_000)
+    with pytest.raises(KeyFileError, match="holds no Paillier key"):
+        load_paillier_key(paillier_key)
+
+
+def test_a_link_is_as_safe_as_what_it_leads_to(tmp_path):
+    identity = make_identity(tmp_path / "key")
+    (tmp_path / "link").symlink_to(tmp_path / "key")
+    assert load_identity(tmp_path / "link").identity == identity
+    (tmp_path / "key").chmod(0o644)
+    with pytest.raises(KeyFileError, match="has mode 0644"):
+        load_identity(tmp_path / "link")
+
+
+def test_a_folder_is_no_key(tmp_path):
+    with pytest.raises(KeyFileError, match="cannot be read: Is a directory"):
+        load_identity(tmp_path)
+
+
+def test_keys_are_in_no_repr(tmp_path):
+    make_identity(tmp_path / "identity")
+    make_paillier_key(tmp_path / "paillier", 1024)
+    p = json.loads((tmp_path / "paillier").read_text())["p"]
+    shown = repr(load_paillier_key(tmp_path / "paillier"))
+    assert p not in shown
+    assert str(int(p, 16)) not in shown
+    pem = (tmp_path / "identity").read_bytes()
+    private = load_pem_private_key(pem, None).private_bytes_raw()
+    assert private.hex() not in repr(load_identity(tmp_path / "identity"))

@@ -1,4 +1,4 @@
-"""The guide's federation on this machine, started once for all tests of this folder."""
+"""The guide's federation on this machine, started once for each of two workers."""
 
 from pathlib import Path
 
@@ -28,8 +28,9 @@ def running(machines):
 
 
 def pytest_collection_modifyitems(items):
-    """All on one worker, and first, since they take longest."""
+    """A federation for each of two workers, and first: they mostly wait."""
     here = [item for item in items if Path(__file__).parent in item.path.parents]
     for item in here:
-        item.add_marker(pytest.mark.xdist_group("loopback"))
+        of_failures = item.path.stem == "test_failures"
+        item.add_marker(pytest.mark.xdist_group("failures" if of_failures else "fits"))
     items[:] = here + [item for item in items if item not in here]
