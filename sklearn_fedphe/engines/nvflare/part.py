@@ -96,9 +96,11 @@ class Part(ABC):
 
     def leave(self, why: str) -> None:
         """End the part here, whatever it waits for: what comes is refused with the reason."""
-        if self._stop(why):
-            with suppress(OSError):  # a log that cannot be written may be why
-                self._note("failed", why=why)
+        with self._change:
+            if self.failure is None:
+                with suppress(OSError):  # a log that cannot be written may be why
+                    self._note("failed", why=why)
+                self._stop(why)
 
     def close(self) -> None:
         """Let go of threads. What is being computed is finished, and sent nowhere."""
@@ -113,13 +115,10 @@ class Part(ABC):
     def _told(self, sender: str, topic: Topic, body: bytes) -> bytes:
         """Take a message of the fit that has begun."""
 
-    def _stop(self, why: str) -> bool:
+    def _stop(self, why: str) -> None:
         with self._change:
-            is_first = self.failure is None
-            if is_first:
-                self.failure = why
-                self._change.notify_all()
-        return is_first
+            self.failure = self.failure or why
+            self._change.notify_all()
 
     def _opened(self, analyst: str, body: bytes) -> bytes:
         with self._change:

@@ -27,7 +27,7 @@ from nvflare.fuel.f3.cellnet.defs import MessageHeaderKey, ReturnCode
 from nvflare.fuel.f3.message import Message
 from nvflare.fuel.flare_api.api_spec import JobNotRunning
 
-from sklearn_fedphe.engines.nvflare import admin_session, controller, executor
+from sklearn_fedphe.engines.nvflare import admin_session, analyst, controller, executor
 from sklearn_fedphe.engines.nvflare.analyst import NVFlareFederation
 from sklearn_fedphe.engines.nvflare.cards import Card
 from sklearn_fedphe.engines.nvflare.channel import PING, answer_to, opened_answer
@@ -326,6 +326,7 @@ def quicken(monkeypatch):
     monkeypatch.setattr(controller, "_TELLING", 1.0)
     monkeypatch.setattr(executor, "_STEP", 0.01)
     monkeypatch.setattr(admin_session, "_BEAT", 0.2)
+    monkeypatch.setattr(analyst, "_POLL", 0.005)
 
 
 def use(monkeypatch, machines):
