@@ -43,6 +43,8 @@ def make_card(
     RosterError, KeyFileError
     """
     name = kit_name(kit)
+    if not card.parent.is_dir():  # or the key would be there already when it is tried again
+        raise RosterError(f"{card} cannot be written: its folder is not there; make it.")
     certificate = (kit / "startup" / "client.crt").read_text()
     if role == "analyst":
         if key is not None or key_length is not None:

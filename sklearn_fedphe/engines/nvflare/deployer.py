@@ -1,4 +1,4 @@
-"""What a site looks at in a job before any of it is written down: it accepts one job, ours."""
+"""What a site looks at in a job before it is deployed: it accepts one job, ours."""
 
 from __future__ import annotations
 

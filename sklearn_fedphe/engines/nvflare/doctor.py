@@ -104,7 +104,7 @@ def _jobs(kit: Path) -> Iterator[str]:
     resources = _read(path)
     parts = resources.get("components", [])
     if [part["path"] for part in parts if part["id"] == _LOOKS] != [DEPLOYER]:
-        yield f"{path} does not look at jobs before they are written down; {_AGAIN}."
+        yield f"{path} does not look at jobs before they are deployed; {_AGAIN}."
     if resources.get("allow_log_streaming") is not False:
         yield f"{path} lets the site's log leave it; {_AGAIN}."
 

@@ -52,7 +52,7 @@ class SitePolicy:
     queries : tuple of str
         Which it answers.
     max_rounds : int
-        Most of one fit.
+        Most of one fit, and most steps that a hospital takes alone before.
     min_rows : int
         Fewest that a fit may ask of a hospital.
     min_rows_per_parameter : float
@@ -135,7 +135,10 @@ class SitePolicy:
         """
         rules = terms.rules
         if self.analysts and analyst not in self.analysts:
-            raise self._refusal(party, f"a fit of {analyst!r}'s", f"analysts={self.analysts}")
+            raise self._refusal(party, f"a fit by {analyst!r}", f"analysts={self.analysts}")
+        steps = 0 if terms.own_steps is None else terms.own_steps.max_iter
+        if steps > self.max_rounds:
+            raise self._refusal(party, f"{steps} steps alone", f"max_rounds={self.max_rounds}")
         if rules.privacy is None:
             if self.privacy_required:
                 raise self._refusal(party, "a fit without privacy", "privacy_required=True")

@@ -62,6 +62,10 @@ class Seal(Uncopied):
                 "renewed, or this is another's kit. Make a card of it and a new roster."
             )
         key = load_pem_private_key((startup / "client.key").read_bytes(), password=None)
+        if key.public_key() != own[0].public_key():
+            raise ValueError(
+                f"The key in {startup} is not that of the certificate of {name!r}; get a new kit."
+            )
         root = x509.load_pem_x509_certificate((startup / "rootCA.pem").read_bytes())
         self.name = name
         self._roster = roster

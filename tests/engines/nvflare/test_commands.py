@@ -111,10 +111,20 @@ def test_a_folder_that_is_no_kit_is_an_error(run, tmp_path):
 
 
 def test_a_file_that_cannot_be_written_is_an_error(run, provisioned, tmp_path):
-    card = tmp_path / "nowhere" / "card"
+    card = tmp_path / "a folder"
+    card.mkdir()
     status, text = run("keygen", "analyst", "--kit", provisioned / ANALYST, "--card", card)
     assert status == 1
-    assert "No such file or directory" in text
+    assert "Is a directory" in text
+
+
+def test_no_key_is_made_where_its_card_cannot_be_written(run, provisioned, tmp_path):
+    card, key = tmp_path / "nowhere" / "card", tmp_path / "key"
+    of_north = ("--kit", provisioned / "north", "--key", key, "--card", card)
+    status, text = run("keygen", "hospital", *of_north)
+    assert status == 1
+    assert f"{card} cannot be written: its folder is not there; make it." in text
+    assert not key.exists()
 
 
 def cards_of(party_files, *hospitals):

@@ -8,6 +8,7 @@ import pytest
 from sklearn_fedphe.engines.nvflare.policy import QUERIES, PolicyError, SitePolicy
 from sklearn_fedphe.engines.nvflare.reading import RosterError
 from sklearn_fedphe.engines.nvflare.terms import Terms
+from sklearn_fedphe.own_steps import OwnSteps
 from sklearn_fedphe.privacy import GaussianPrivacy
 from sklearn_fedphe.protocol.disclosure import DisclosureRules
 from sklearn_fedphe.protocol.queries import (
@@ -31,12 +32,12 @@ SETTINGS = {
 }
 
 
-def terms(epsilon=None, delta=1e-7, **rules):
+def terms(epsilon=None, delta=1e-7, own_steps=None, **rules):
     privacy = None
     if epsilon is not None:
         bounds = {"bounds_X": (0, 1), "bounds_y": (0, 1)}
         privacy = GaussianPrivacy(epsilon=epsilon, delta=delta, **bounds)
-    return Terms(bytes(16), bytes(32), DisclosureRules(privacy=privacy, **rules), None)
+    return Terms(bytes(16), bytes(32), DisclosureRules(privacy=privacy, **rules), own_steps)
 
 
 def test_a_policy_comes_back_from_json():
@@ -88,13 +89,18 @@ def test_no_queries_at_all_are_refused():
 @pytest.mark.parametrize(
     ("policy", "asked", "message"),
     [
-        ({"analysts": ("ben",)}, {}, r"a fit of 'ann''s: its policy has analysts=\('ben',\)"),
+        ({"analysts": ("ben",)}, {}, r"a fit by 'ann': its policy has analysts=\('ben',\)"),
         ({"privacy_required": True}, {}, "a fit without privacy: its policy has privacy_required"),
         ({}, {"min_rows": 2}, "a fit of min_rows=2: its policy has min_rows=3"),
         (
             {"min_rows_per_parameter": 2.0},
             {"min_rows": 3, "min_rows_per_parameter": 1.5},
             "a fit of min_rows_per_parameter=1.5: its policy has min_rows_per_parameter=2.0",
+        ),
+        (
+            {"max_rounds": 7},
+            {"min_rows": 3, "own_steps": OwnSteps("auto", 8, True, True)},
+            "8 steps alone: its policy has max_rounds=7",
         ),
         (
             {"max_epsilon": 1.0},
@@ -119,6 +125,7 @@ def test_terms_that_a_site_does_not_keep_to_are_refused(policy, asked, message):
     [
         ({}, {"min_rows": 3}),
         ({"analysts": ("ben", "ann")}, {"min_rows": 4}),
+        ({"max_rounds": 7}, {"min_rows": 3, "own_steps": OwnSteps("auto", 7, True, True)}),
         ({"min_rows_per_parameter": 2.0}, {"min_rows": 3, "min_rows_per_parameter": 2.0}),
         ({"privacy_required": True, "max_epsilon": 1.0}, {"epsilon": 1.0}),
         ({"max_delta": 1e-7}, {"epsilon": 5.0}),

@@ -189,6 +189,13 @@ def test_another_certificate_of_the_same_name_is_refused(party_files, pinned, tm
         Seal(pinned, "east", party_files.kits / "north")
 
 
+def test_a_key_of_another_certificate_is_refused(party_files, pinned, tmp_path):
+    startup = shutil.copytree(party_files.kits / "north" / "startup", tmp_path / "startup")
+    shutil.copy(party_files.kits / "east" / "startup" / "client.key", startup)
+    with pytest.raises(ValueError, match="is not that of the certificate of 'north'; get a new"):
+        Seal(pinned, "north", tmp_path)
+
+
 def pinned_instead(pinned, kit):
     """Return the roster with the certificate of a kit in the place of north's."""
     pem = (kit / "startup" / "client.crt").read_text()
