@@ -12,14 +12,14 @@ from ..crypto.key_checks import received_public_key
 from ..crypto.key_generation import generate_private_key
 from ..crypto.masking import IdentityKey
 from ..least_squares import LeastSquares
-from ..typing import FloatArray, IntegerArray
 from .client import Client
 from .disclosure import ANY_ROWS, DisclosureRules
 from .envelope import Round
 from .key_holder import KeyHolder
-from .messages import KEY_HOLDER, Message, exact_total_from_bytes, total_from_bytes
-from .queries import ExactQuery, FloatQuery, Query, answer_size
+from .messages import KEY_HOLDER, Message
+from .queries import Query
 from .roster import SESSION_BYTES, Roster
+from .sums import SecureSums
 
 Observer: TypeAlias = Callable[[Message], None]
 
@@ -61,7 +61,7 @@ def current_observer() -> Observer | None:
     return _observer.get()
 
 
-class RingSum:
+class RingSum(SecureSums):
     """Secure sums over a fixed ring of clients.
 
     Parameters
@@ -77,8 +77,6 @@ class RingSum:
 
     Attributes
     ----------
-    n_features : int
-        Number of columns, the same for all clients.
     n_rounds : int
         Secure sums made.
     running_sum_bytes : int
@@ -92,11 +90,9 @@ class RingSum:
         observer: Observer | None = None,
         n_jobs: int | None = None,
     ) -> None:
+        super().__init__()
         self.clients = clients
         self.key_holder = key_holder
-        self.n_features = key_holder.roster.n_features
-        self.n_rounds = 0
-        self.running_sum_bytes = 0
         self._observer = observer
         self._n_jobs = n_jobs
 
@@ -105,38 +101,10 @@ class RingSum:
         """Clients in the ring."""
         return len(self.clients)
 
-    def sum(self, query: FloatQuery) -> FloatArray:
-        """Make one trip round the ring.
-
-        Parameters
-        ----------
-        query : FloatQuery
-            Which vector to sum; public.
-
-        Returns
-        -------
-        ndarray
-            The total over all clients.
-        """
-        total, of_round = self._trip(query)
-        return total_from_bytes(total, answer_size(query, self.n_features), of_round)
-
-    def exact_sum(self, query: ExactQuery) -> IntegerArray:
-        """Make one trip round the ring for a vector of integers.
-
-        Parameters
-        ----------
-        query : ExactQuery
-            Which vector to sum; public.
-
-        Returns
-        -------
-        ndarray of int
-            The total over all clients, not rounded.
-        """
-        total, of_round = self._trip(query)
-        size = answer_size(query, self.n_features)
-        return exact_total_from_bytes(total, query.slots.slot_bits, size, of_round)
+    @property
+    def n_features(self) -> int:
+        """Number of columns, the same for all clients."""
+        return self.key_holder.roster.n_features
 
     def _trip(self, query: Query) -> tuple[bytes, Round]:
         """Make one trip round the ring: read this to know the protocol.

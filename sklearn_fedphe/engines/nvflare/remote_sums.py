@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
-from ...protocol import KEY_HOLDER, Message, RefusedMessageError, Roster
+from ...protocol import KEY_HOLDER, Message, RefusedMessageError, Roster, SecureSums
 from ...protocol.envelope import Round
-from ...protocol.messages import exact_total_from_bytes, total_from_bytes
-from ...protocol.queries import ExactQuery, FloatQuery, Query, answer_size
+from ...protocol.queries import Query
 from ...protocol.query_bytes import query_to_bytes
 from ...protocol.ring import current_observer
 from ...protocol.transcript import Transcript
-from ...typing import FloatArray, IntegerArray
 from .key_holder import LENGTHS, NUMBER
 from .topics import AT_WORK, READY, Topic
 
@@ -20,7 +18,7 @@ Ask: TypeAlias = Callable[[Topic, bytes], bytes]
 """Asks the key holder, and returns its answer."""
 
 
-class RemoteSums:
+class RemoteSums(SecureSums):
     """One fit's sums over the hospitals of a roster. Run by the analyst.
 
     It keeps a `Transcript` as every party does, so that a total of another query, or told
@@ -42,8 +40,7 @@ class RemoteSums:
     """
 
     def __init__(self, roster: Roster, ask: Ask) -> None:
-        self.n_rounds = 0
-        self.running_sum_bytes = 0
+        super().__init__()
         self._roster = roster
         self._ask = ask
         self._transcript = Transcript(roster, "the analyst")
@@ -58,39 +55,6 @@ class RemoteSums:
     def n_features(self) -> int:
         """Number of columns, the same for all."""
         return self._roster.n_features
-
-    def sum(self, query: FloatQuery) -> FloatArray:
-        """Have one trip made round the ring.
-
-        Parameters
-        ----------
-        query : FloatQuery
-            Which vector to sum; public.
-
-        Returns
-        -------
-        ndarray
-            The total over all hospitals.
-        """
-        total, of_round = self._trip(query)
-        return total_from_bytes(total, answer_size(query, self.n_features), of_round)
-
-    def exact_sum(self, query: ExactQuery) -> IntegerArray:
-        """Have one trip made round the ring for a vector of integers.
-
-        Parameters
-        ----------
-        query : ExactQuery
-            Which vector to sum; public.
-
-        Returns
-        -------
-        ndarray of int
-            The total over all hospitals, not rounded.
-        """
-        total, of_round = self._trip(query)
-        size = answer_size(query, self.n_features)
-        return exact_total_from_bytes(total, query.slots.slot_bits, size, of_round)
 
     def _trip(self, query: Query) -> tuple[bytes, Round]:
         asked = query_to_bytes(query)
