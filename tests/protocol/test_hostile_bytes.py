@@ -94,8 +94,12 @@ def test_an_altered_message_is_taken_or_refused_as_documented(doors, door, alter
         assert door.startswith("query")
         assert "client 'B' would send" in str(error)
     elif error is not None:
-        text = "A public key" if door == "public key" else "is not a sum of encoded vectors"
-        assert text in str(error)
+        texts = ["is not a sum of encoded vectors"]
+        if door == "public key":
+            texts = ["A public key"]
+        elif door.endswith(("sums, key holder", "squares, key holder", "products, key holder")):
+            texts.append("on fewer rows in all")  # a count that happens to decode, below 0
+        assert any(text in str(error) for text in texts)
         assert door == "public key" or "key holder" in door
 
 
