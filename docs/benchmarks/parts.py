@@ -12,7 +12,7 @@ from sklearn_fedphe.crypto.fixed_point import FixedPoint
 from sklearn_fedphe.crypto.masking import PairwiseMasks
 from sklearn_fedphe.crypto.obfuscation import Obfuscator
 from sklearn_fedphe.crypto.paillier import PrivateKey, PublicKey
-from sklearn_fedphe.protocol import client, key_holder, ring
+from sklearn_fedphe.protocol import client, key_holder, ring, sums
 from sklearn_fedphe.protocol.transcript import Transcript
 from sklearn_fedphe.solvers import ConjugateGradient, GradientDescent, NormalEquationsSolver
 
@@ -42,8 +42,8 @@ PLACES = (
     (key_holder, "running_sum_from_bytes", "messages"),
     (key_holder, "total_to_bytes", "messages"),
     (key_holder, "exact_total_to_bytes", "messages"),
-    (ring, "total_from_bytes", "messages"),
-    (ring, "exact_total_from_bytes", "messages"),
+    (sums, "total_from_bytes", "messages"),
+    (sums, "exact_total_from_bytes", "messages"),
     (linear_model, "check_parameters", "validation"),
     (linear_model, "check_data", "validation"),
     (GradientDescent, "minimize", "solver"),

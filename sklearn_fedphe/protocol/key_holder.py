@@ -47,17 +47,6 @@ class KeyHolder(Uncopied):
         self._n_jobs = n_jobs
         self._transcript = Transcript(roster, "the key holder")
 
-    @property
-    def open_round(self) -> Round:
-        """The round that it has asked for, and not told the total of.
-
-        Raises
-        ------
-        RefusedMessageError
-            If there is none.
-        """
-        return self._transcript.round
-
     def ask(self, query: Query) -> tuple[bytes, Round]:
         """Begin a round. Run by the key holder. Reveals the query, to everyone.
 

@@ -65,6 +65,7 @@ class Afternoon:
         self.folder = folder
         self.shards = shards
         self.printed = {}
+        self.environments = {}  # what a machine's processes have beside what all have
         self._started = {}
         self._write_files()
 
@@ -127,12 +128,12 @@ class Afternoon:
     def kit(self, name):
         return self.folder / "kits" / name
 
-    def start(self, name, environment=None):
+    def start(self, name):
         with (self.folder / f"{name}.log").open("ab") as log:
             self._started[name] = subprocess.Popen(
                 ["bash", f"kits/{name}/startup/start.sh"],
                 cwd=self.folder,
-                env=_environment() | (environment or {}),
+                env=_environment() | self.environments.get(name, {}),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -35,7 +35,7 @@ def test_a_kit_as_it_was_provisioned_has_many(provisioned, name):
     for text in (
         "resources.json allows other classes than ['sklearn_fedphe.engines.nvflare.executor",
         "resources.json does not enforce its list",
-        "resources.json does not look at jobs before they are written down; run site again",
+        "resources.json does not look at jobs before they are deployed; run site again",
         "resources.json lets the site's log leave it",
         "authorization.json is not as site writes it",
         "comm_config.json is not as site writes it",
@@ -88,8 +88,8 @@ def deployer_of_another_id(kit):
         (resources(class_allow_list=["*"]), "allows other classes than"),
         (resources(class_list_enforcement_mode="warn"), "does not enforce its list of classes"),
         (resources(allow_log_streaming=True), "lets the site's log leave it"),
-        (resources(components=[]), "does not look at jobs before they are written down"),
-        (deployer_of_another_id, "does not look at jobs before they are written down"),
+        (resources(components=[]), "does not look at jobs before they are deployed"),
+        (deployer_of_another_id, "does not look at jobs before they are deployed"),
         (write("local/resources.json", "[]"), "allows other classes than"),
         (write("local/authorization.json", "{}"), "authorization.json is not as site writes it"),
         (write("local/comm_config.json", "{}"), "comm_config.json is not as site writes it"),
@@ -142,8 +142,12 @@ def test_another_kit_of_the_same_name_is_found(own_kit, party_files):
     kit = own_kit("north")
     other = party_files.kits / "east" / "startup"
     certificate = (kit / "startup" / "client.crt").read_bytes()
-    shutil.copy(other / "client.crt", kit / "startup" / "client.crt")
+    key = (kit / "startup" / "client.key").read_bytes()
+    for name in ("client.crt", "client.key"):
+        shutil.copy(other / name, kit / "startup" / name)
     assert any("identity" in found for found in diagnose(kit))  # it is now that of "east"
+    (kit / "startup" / "client.key").write_bytes(key)
+    assert any("is not that of the certificate" in found for found in diagnose(kit))
     (kit / "startup" / "client.crt").write_bytes(certificate)
     assert diagnose(kit) == []
 

@@ -67,7 +67,7 @@ def refusal_to_open(ring, plan=PLAN):
             "refuses a fit of min_rows=3: its policy has min_rows=5.",
         ),
         (SitePolicy(privacy_required=True), "refuses a fit without privacy: its policy has priv"),
-        (SitePolicy(analysts=("bob@study.org",)), f"refuses a fit of '{ANALYST}'"),
+        (SitePolicy(analysts=("bob@study.org",)), f"refuses a fit by '{ANALYST}'"),
     ],
 )
 def test_its_policy_refuses_a_fit_before_anything_is_loaded(east_with, policy, message):

@@ -21,16 +21,22 @@ def machines(tmp_path_factory, shards):
 
 
 @pytest.fixture(scope="session")
-def running(machines):
+def record(machines):
+    """All that comes to the server's processes is written here."""
+    path = machines.folder / "seen"
+    recording = Path(__file__).parent / "recording"
+    machines.environments["localhost"] = {"PYTHONPATH": str(recording), "RECORD_TO": str(path)}
+    return path
+
+
+@pytest.fixture(scope="session")
+def running(machines, record):
     """Started and connected."""
     machines.start_all()
     return machines
 
 
 def pytest_collection_modifyitems(items):
-    """A federation for each of two workers, and first: they mostly wait."""
+    """First of all: they take longest, and mostly wait."""
     here = [item for item in items if Path(__file__).parent in item.path.parents]
-    for item in here:
-        of_failures = item.path.stem == "test_failures"
-        item.add_marker(pytest.mark.xdist_group("failures" if of_failures else "fits"))
     items[:] = here + [item for item in items if item not in here]

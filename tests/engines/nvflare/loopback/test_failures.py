@@ -26,6 +26,8 @@ LONG_FIT = """
 from afternoon import Afternoon, ANALYST, HOSPITALS
 from sklearn_fedphe import FederatedLinearRegression
 from sklearn_fedphe.engines.nvflare import NVFlareFederation
+
+pytestmark = pytest.mark.xdist_group("failures")
 federation = NVFlareFederation({kit!r}, HOSPITALS, "trustee", timeout=8)
 FederatedLinearRegression(
     learning_rate=0.1, max_iter=100_000, tol=None, verbose=1

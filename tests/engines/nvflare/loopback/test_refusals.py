@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +14,8 @@ from sklearn_fedphe.engines.nvflare import FederationError
 from sklearn_fedphe.engines.nvflare.job import EXECUTOR, client_config, write_job
 from sklearn_fedphe.engines.nvflare.pinned_roster import PinnedRoster
 from sklearn_fedphe.protocol import observe
+
+pytestmark = pytest.mark.xdist_group("fits")
 
 
 @pytest.fixture
@@ -113,15 +114,9 @@ def test_an_altered_roster_is_named(running):
         running.run(f"{site} --roster roster.json")
 
 
-def test_the_server_sees_nothing_that_is_sent(running, one_trip, shards):
-    """Last in this file: the server is started again, with a recorder."""
+def test_the_server_sees_nothing_that_is_sent(running, record, one_trip, shards):
     messages = []
-    record = running.folder / "seen"
-    before = running.connected()
-    running.stop("localhost")
-    recorder = {"PYTHONPATH": str(Path(__file__).parent / "recording"), "RECORD_TO": str(record)}
-    running.start("localhost", recorder)
-    running.wait_until_connected(before=before)
+    record.write_bytes(b"")
     with observe(messages.append):
         one_trip.fit(running.federation())
     np.testing.assert_array_equal(one_trip.coef_, one_trip.fit(shards).coef_)
