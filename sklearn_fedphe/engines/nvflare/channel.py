@@ -113,14 +113,17 @@ class Channel:
 
     def attempt(self, receiver: str, topic: str, payload: bytes, timeout: float) -> bytes | None:
         """Send something once, and return the answer, if there is one in time."""
-        reply = self._cell.send_request(
-            channel=CHANNEL,
-            target=FQCN.join([receiver, self._job_id]),
-            topic=topic,
-            request=Message({}, payload),
-            timeout=timeout,
-            optional=True,
-        )
+        try:
+            reply = self._cell.send_request(
+                channel=CHANNEL,
+                target=FQCN.join([receiver, self._job_id]),
+                topic=topic,
+                request=Message({}, payload),
+                timeout=timeout,
+                optional=True,
+            )
+        except RuntimeError:  # the cell is stopped, since the job ends
+            return None
         if reply.get_header(MessageHeaderKey.RETURN_CODE) != ReturnCode.OK:
             return None
         answer = reply.payload

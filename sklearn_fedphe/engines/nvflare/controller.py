@@ -30,11 +30,11 @@ _ATTEMPT = 3.0
 _GRACE = 30.0
 """Seconds that parties and analyst have to be heard for the first time."""
 
-_NOTABLE = 1.5
+_NOTABLE = 1.2
 """Seconds of silence that the analyst is told of, should the job end without us knowing why."""
 
-_TELLING = 6.0
-"""Seconds that the analyst has to fetch why the job is about to end."""
+_TELLING = 4.0
+"""Seconds that the analyst has to fetch why the job is about to end, or who is missing."""
 
 
 class RingController(Controller):
@@ -89,9 +89,10 @@ class RingController(Controller):
             self._why = self._suspicion()
         self._silent = self._silences()  # from now on, all are about to leave
         self._asking.clear()
-        if self._why is not None and not self._over.is_set():
+        if not self._over.is_set():
             self._told.wait(_TELLING)
-            self.system_panic(self._why, fl_ctx)
+            if self._why is not None:
+                self.system_panic(self._why, fl_ctx)
 
     def stop_controller(self, fl_ctx: FLContext) -> None:
         """Nothing is left to be stopped.
@@ -119,7 +120,6 @@ class RingController(Controller):
         self._watch.heard(ANALYST)
         found: dict[str, Any] = {}
         if self._why is not None:
-            self._told.set()
             found["why"] = self._why
         elif data.get("over"):
             self._over.set()
@@ -128,7 +128,11 @@ class RingController(Controller):
             answer = self._channel.attempt(data["to"], SEALED, message, _ATTEMPT)
             if answer is not None:
                 found["answer"] = base64.b64encode(answer).decode()
-        silent = self._silences() if self._silent is None else self._silent
+        silent = self._silent
+        if silent is None:
+            silent = self._silences()
+        else:
+            self._told.set()
         return found | {"silent": silent}
 
     def _silences(self) -> dict[str, float]:

@@ -194,6 +194,14 @@ def test_none_is_no_answer(network, north):
     assert north.attempt(EAST, SEALED, b"", 1.0) is None
 
 
+def test_a_cell_that_is_stopped_gives_no_answer(network, north):
+    def stopped(_letter, _deliver):
+        raise RuntimeError("Messenger is not running")
+
+    network.post = stopped
+    assert north.attempt("east", PING, b"", 1.0) is None
+
+
 def test_a_cell_is_used_by_its_part_that_sends_whole_messages(network):
     class Outer:
         core_cell = FakeCell(network, NORTH)

@@ -30,7 +30,7 @@ def record(machines):
 
 
 @pytest.fixture(scope="session")
-def running(machines, record):
+def running(machines, record):  # noqa: ARG001 - it records from the start
     """Started and connected."""
     machines.start_all()
     return machines
