@@ -88,6 +88,7 @@ def _add_site(site: argparse.ArgumentParser) -> None:
     )
     policy.add_argument("--max-epsilon", type=float, help="the most that one of these may cost")
     policy.add_argument("--max-delta", type=float)
+    policy.add_argument("--max-honest-clients", type=int, help="relied on for the noise (2)")
     site.set_defaults(run=_site)
 
 

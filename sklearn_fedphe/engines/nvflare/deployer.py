@@ -22,7 +22,7 @@ from nvflare.private.fed.utils.app_deployer import AppDeployer
 
 from .audit import AuditLog
 from .job import client_config
-from .site import Site
+from .site import AUDIT_LOG, Site
 
 _CONFIG = "config/config_fed_client.json"
 _SERVERS = "config/config_fed_server.json"
@@ -131,7 +131,7 @@ def _problem_of_meta(job_id: str, job_meta: dict[str, Any]) -> str | None:
 def _note(kit: Path, job_meta: dict[str, Any], problem: str) -> None:
     with suppress(OSError, ValueError):  # it is refused all the same
         analyst = str(job_meta.get("submitter_name"))[:_MOST_SHOWN]
-        log = AuditLog(Site.load(kit).state / "audit.jsonl")
+        log = AuditLog(Site.load(kit).state / AUDIT_LOG)
         log.write("refused", study=b"", analyst=analyst, why=f"a job that {problem}")
 
 

@@ -13,8 +13,9 @@ from cryptography import x509
 
 from .keys import load_identity, load_paillier_key, problem_of
 from .kit import AUTHORIZATION, COMMUNICATION, DEPLOYER, allowed_class, is_server, links_of
+from .refusals import RefusalCount, TooManyRefusalsError
 from .sealed import Seal
-from .site import Site
+from .site import REFUSALS, SESSIONS, Site
 from .site_rows import RowsError, columns_of, read_rows
 
 _AGAIN = "run site again"
@@ -114,6 +115,16 @@ def _site(kit: Path) -> Iterator[str]:
     Seal(site.roster, site.name, kit)
     if not site.state.is_dir():
         yield f"{site.state}, the folder of the audit log, is not there; {_AGAIN}."
+    elif not (site.state / SESSIONS).exists():
+        yield (
+            f"{site.state / SESSIONS}, the sessions that the site took part in, is not there: "
+            "masks could be the same again; make a new key and card, a new roster, and another "
+            "folder."
+        )
+    try:
+        RefusalCount(site.state / REFUSALS).check("the site")
+    except TooManyRefusalsError as error:
+        yield str(error)
     for path in (site.key_file, site.state, site.data_file):
         if path is not None and kit in path.resolve().parents:
             yield f"{path} is in the kit, whose folders the server can delete; keep it elsewhere."

@@ -55,16 +55,20 @@ class HospitalPart(Part):
         site, label = self.site, self.site.name
         roster = terms.roster_of(site.roster)
         X, y = read_rows(label, cast(Path, site.data_file), site.roster.features, str(site.target))
-        rows = LeastSquares(X, y)
-        if terms.own_steps is not None:
-            rows = terms.own_steps.taken_from_zeros(label, rows)
         key, identity = site.roster.public_key(), load_identity(site.key_file)
         if identity.identity != site.roster.hospitals[label].identity:
             raise ValueError(
                 f"{self.label} has the key of another identity than the roster has for it; run "
                 "doctor there."
             )
-        self._client = Client(label, rows, key, roster, identity, site.policy.check_query)
+        rows = LeastSquares(X, y)
+        try:
+            if terms.own_steps is not None:
+                rows = terms.own_steps.taken_from_zeros(label, rows)
+            self._client = Client(label, rows, key, roster, identity, site.policy.check_query)
+        except ValueError:
+            self._refusals.note(terms.session)
+            raise
 
     def _told(self, sender: str, topic: Topic, body: bytes) -> bytes:
         match topic:
@@ -113,6 +117,7 @@ class HospitalPart(Part):
         except NoReplyError as error:
             self.leave(f"{self.label} waited: {error}")
         except OverflowError:
+            self._refusals.note(self._session)
             # The protocol's own text tells how large the value was.
             self.leave(
                 f"{self.label} would send a value that does not fit its slot, and ends its part; "

@@ -9,7 +9,9 @@ from typing import Any
 
 from .job import CONTROLLER, EXECUTOR
 from .keys import OWNER_ONLY
-from .site import Site
+from .refusals import RefusalCount
+from .sessions import SessionLedger
+from .site import AUDIT_LOG, REFUSALS, SESSIONS, Site
 
 DEPLOYER = "sklearn_fedphe.engines.nvflare.deployer.RingDeployer"
 
@@ -65,7 +67,7 @@ def prepare(kit: Path, site: Site | None = None) -> None:
     """
     local = kit / "local"
     if site is not None:
-        site.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _prepare_state(site)
         site.save(kit)
         (local / "federation.json").chmod(OWNER_ONLY)
     resources = json.loads((local / "resources.json.default").read_text())
@@ -78,6 +80,13 @@ def prepare(kit: Path, site: Site | None = None) -> None:
     log_config = local / "log_config.json"
     log_config.write_bytes((local / "log_config.json.default").read_bytes())
     _link(kit)
+
+
+def _prepare_state(site: Site) -> None:
+    site.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (site.state / AUDIT_LOG).exists():  # a site that took part in fits has both, or fails
+        SessionLedger(site.state / SESSIONS).create()
+    RefusalCount(site.state / REFUSALS).clear()
 
 
 def links_of(kit: Path) -> dict[str, str]:

@@ -12,8 +12,9 @@ from ...protocol import RefusedMessageError, without_locals
 from ...protocol.roster import SESSION_BYTES
 from .audit import AuditLog
 from .failures import words_for_others
+from .refusals import RefusalCount
 from .sessions import SessionLedger
-from .site import Site
+from .site import AUDIT_LOG, REFUSALS, SESSIONS, Site
 from .terms import Terms
 from .topics import AT_WORK, READY, Send, Topic
 
@@ -45,7 +46,8 @@ class Part(ABC):
         self.failure: str | None = None
         self.has_ended = False
         self._send = send
-        self._audit = AuditLog(site.state / "audit.jsonl")
+        self._audit = AuditLog(site.state / AUDIT_LOG)
+        self._refusals = RefusalCount(site.state / REFUSALS)
         self._change = threading.Condition()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="part")
         self._joining: Future[None] | None = None
@@ -151,7 +153,8 @@ class Part(ABC):
                     f"analyst {terms.roster_digest.hex()}; all parties need the same file."
                 )
             self.site.policy.check_terms(self.label, terms, analyst)
-            SessionLedger(self.site.state / "sessions").begin(self.label, terms.session)
+            self._refusals.check(self.label)
+            SessionLedger(self.site.state / SESSIONS).begin(self.label, terms.session)
         except ValueError as error:
             self._audit.write("refused", study=terms.session, analyst=analyst, why=str(error))
             raise

@@ -59,8 +59,10 @@ class SitePolicy:
         The same for each parameter of the model.
     privacy_required : bool
         Whether only fits with differential privacy are taken part in.
-    max_epsilon, max_delta : float or None
-        The most that one of these may cost.
+    max_epsilon, max_delta : float
+        The most that one of these may cost. `min_rows` and the like are not asked of it.
+    max_honest_clients : int
+        How many hospitals, this one among them, may at most be relied on for the noise.
 
     Raises
     ------
@@ -74,8 +76,9 @@ class SitePolicy:
     min_rows: int = 3
     min_rows_per_parameter: float = 0.0
     privacy_required: bool = False
-    max_epsilon: float | None = None
-    max_delta: float | None = None
+    max_epsilon: float = 1.0
+    max_delta: float = 1e-5
+    max_honest_clients: int = 2
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.queries if name not in QUERIES]
@@ -84,14 +87,13 @@ class SitePolicy:
                 f"A policy of the queries {list(self.queries)}, where one or more of "
                 f"{', '.join(QUERIES)} belong."
             )
-        for name, least in (("max_rounds", 1), ("min_rows", 1)):
+        for name in ("max_rounds", "min_rows", "max_honest_clients"):
             value = getattr(self, name)
-            if type(value) is not int or value < least:
-                raise RosterError(f"A policy of {name}={value!r}; use a number from {least} on.")
+            if type(value) is not int or value < 1:
+                raise RosterError(f"A policy of {name}={value!r}; use a number from 1 on.")
         for name in ("min_rows_per_parameter", "max_epsilon", "max_delta"):
             value = getattr(self, name)
-            absent = value is None and name.startswith("max")
-            if not absent and not _is_limit(value):
+            if not _is_limit(value):
                 raise RosterError(f"A policy of {name}={value!r}; use a number from 0 on.")
         if type(self.privacy_required) is not bool:
             raise RosterError(
@@ -147,9 +149,9 @@ class SitePolicy:
                 if asked < least:
                     raise self._refusal(party, f"a fit of {name}={asked}", f"{name}={least}")
             return
-        for name in ("epsilon", "delta"):
+        for name in ("epsilon", "delta", "honest_clients"):
             asked, most = getattr(rules.privacy, name), getattr(self, f"max_{name}")
-            if most is not None and asked > most:
+            if asked > most:
                 raise self._refusal(party, f"a fit of {name}={asked}", f"max_{name}={most}")
 
     def check_query(self, party: str, query: Query, round_number: int) -> None:

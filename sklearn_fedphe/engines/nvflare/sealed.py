@@ -95,8 +95,8 @@ class Seal(Uncopied):
         ValueError
             If the receiver's certificate has expired, or is of another project.
         """
-        content = _REQUEST + _LENGTH.pack(len(topic)) + topic + body
-        return self._enveloped(receiver, content)
+        content = _REQUEST + self._between(self.name, receiver)
+        return self._enveloped(receiver, content + _LENGTH.pack(len(topic)) + topic + body)
 
     def open(self, message: bytes) -> tuple[str, bytes, bytes]:
         """Open a message. Run by its receiver.
@@ -113,15 +113,17 @@ class Seal(Uncopied):
             If nobody on the roster sent it to this party as it is.
         """
         sender, content = self._opened(message)
-        header = len(_REQUEST) + _LENGTH.size
-        if not content.startswith(_REQUEST) or len(content) < header:
+        begins = _REQUEST + self._between(sender, self.name)
+        header = len(begins) + _LENGTH.size
+        if not content.startswith(begins) or len(content) < header:
             raise _refusal(self.name)
-        (length,) = _LENGTH.unpack_from(content, len(_REQUEST))
+        (length,) = _LENGTH.unpack_from(content, len(begins))
         return sender, content[header : header + length], content[header + length :]
 
     def close_answer(self, receiver: str, to: bytes, body: bytes) -> bytes:
         """Seal an answer to a message, as it came. Run by who answers."""
-        return self._enveloped(receiver, _ANSWER + hashlib.sha256(to).digest() + body)
+        content = _ANSWER + self._between(self.name, receiver) + hashlib.sha256(to).digest()
+        return self._enveloped(receiver, content + body)
 
     def open_answer(self, sender: str, to: bytes, answer: bytes) -> bytes:
         """Open the answer to a message of this party's own. Run by who asked.
@@ -140,13 +142,19 @@ class Seal(Uncopied):
             If it is not an answer to `to` from `sender`.
         """
         found, content = self._opened(answer)
-        expected = _ANSWER + hashlib.sha256(to).digest()
+        expected = _ANSWER + self._between(sender, self.name) + hashlib.sha256(to).digest()
         if found != sender or not content.startswith(expected):
             raise RefusedMessageError(
                 f"What came as an answer from {sender!r} is none of its to this message; somebody "
                 "on the way altered it."
             )
         return content[len(expected) :]
+
+    @staticmethod
+    def _between(sender: str, receiver: str) -> bytes:
+        """Both names: else who strips a signature could sign, unread, what another wrote."""
+        names = sender.encode(), receiver.encode()
+        return b"".join(_LENGTH.pack(len(name)) + name for name in names)
 
     def _enveloped(self, receiver: str, content: bytes) -> bytes:
         name = self.name.encode()

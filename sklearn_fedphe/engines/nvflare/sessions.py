@@ -11,7 +11,7 @@ from .keys import OWNER_ONLY
 
 
 class SessionError(ValueError):
-    """A party has taken part in a session before."""
+    """A party has taken part in a session before, or cannot tell."""
 
 
 class SessionLedger:
@@ -25,11 +25,15 @@ class SessionLedger:
     Parameters
     ----------
     path : Path
-        Of the file; its folder exists.
+        Of the file, which `create` made.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    def create(self) -> None:
+        """Begin an empty list, if there is none. Run by the site's owner, for a new key."""
+        os.close(os.open(self._path, os.O_RDONLY | os.O_CREAT, OWNER_ONLY))
 
     def begin(self, party: str, session: bytes) -> None:
         """Note a session. Run by every party.
@@ -43,9 +47,15 @@ class SessionLedger:
         Raises
         ------
         SessionError
-            If it has been noted before.
+            If it has been noted before, or the list is not there.
         """
-        descriptor = os.open(self._path, os.O_RDONLY | os.O_CREAT, OWNER_ONLY)
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY)
+        except FileNotFoundError:
+            raise SessionError(
+                f"{party} has no list of the sessions that it took part in, and cannot tell "
+                "whether its masks would be the same; run doctor there."
+            ) from None
         with os.fdopen(descriptor) as file:
             # Each job is a process: of two that look at once, neither would see the other's.
             fcntl.flock(file, fcntl.LOCK_EX)

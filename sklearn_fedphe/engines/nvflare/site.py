@@ -16,6 +16,9 @@ from .reading import RosterError, as_object, as_text, read_json
 SETTINGS = "federation.json"
 """In a kit's ``local`` folder."""
 
+AUDIT_LOG, SESSIONS, REFUSALS = "audit.jsonl", "sessions", "refusals"
+"""In a site's state folder."""
+
 MIN_TIMEOUT = 8.0
 """Seconds: a server that is busy can be silent for as long."""
 

@@ -106,6 +106,8 @@ class Terms:
             promised = GaussianPrivacy(**_checked(privacy, _PRIVACY))
         agreed = DisclosureRules(privacy=promised, **_checked(rules, _RULES))
         steps = None if own_steps is None else OwnSteps(**_checked(own_steps, _OWN_STEPS))
+        if promised is not None and steps is not None:
+            raise ValueError("steps alone come before the noise, and would void its promise.")
         return cls(*digests, agreed, steps)
 
     def roster_of(self, pinned: PinnedRoster) -> Roster:

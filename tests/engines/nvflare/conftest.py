@@ -88,6 +88,7 @@ def own_kit(party_files, tmp_path):
         if settings.exists():
             old, new = party_files.folder / f"{name}.state", tmp_path / f"{name}.state"
             new.mkdir()
+            (new / "sessions").touch()
             settings.write_text(settings.read_text().replace(str(old), str(new)))
         return kit
 

@@ -40,6 +40,7 @@ from sklearn_fedphe.engines.nvflare.pinned_roster import PinnedRoster
 from sklearn_fedphe.engines.nvflare.policy import SitePolicy
 from sklearn_fedphe.engines.nvflare.remote_sums import RemoteSums
 from sklearn_fedphe.engines.nvflare.sealed import Seal
+from sklearn_fedphe.engines.nvflare.sessions import SessionLedger
 from sklearn_fedphe.engines.nvflare.site import Site
 from sklearn_fedphe.engines.nvflare.terms import Terms
 from sklearn_fedphe.engines.nvflare.topics import AT_WORK, NoReplyError, Topic
@@ -109,6 +110,7 @@ def site_of(name, state, **changes):
     """A party's settings, with a state folder of its own in `state`."""
     made = study()
     (state / name).mkdir(exist_ok=True)
+    SessionLedger(state / name / "sessions").create()
     is_hospital = name in HOSPITALS
     site = Site(
         name=name,
@@ -116,7 +118,7 @@ def site_of(name, state, **changes):
         roster=made.roster,
         key_file=made.folder / f"{name}.key",
         state=state / name,
-        policy=SitePolicy(),
+        policy=SitePolicy(max_epsilon=5.0, max_honest_clients=3),
         data_file=made.folder / f"{name}.csv" if is_hospital else None,
         target="outcome" if is_hospital else None,
     )

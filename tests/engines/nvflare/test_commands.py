@@ -168,6 +168,20 @@ def test_a_site_is_prepared(run, fresh, options, party_files, pinned, tmp_path, 
     assert run("doctor", "--kit", kit) == (0, f"{kit}: no findings.\n")
 
 
+def test_a_list_of_sessions_that_is_lost_is_not_begun_anew(run, fresh, options, tmp_path):
+    kit = fresh("north")
+    run("site", "--kit", kit, *options("north"))
+    state = tmp_path / "state"
+    assert (state / "sessions").read_text() == ""
+    (state / "audit.jsonl").touch()
+    (state / "refusals").touch()
+    (state / "sessions").unlink()
+    assert run("site", "--kit", kit)[0] == 0
+    assert not (state / "sessions").exists()
+    assert not (state / "refusals").exists()  # its owner has looked
+    assert run("doctor", "--kit", kit)[0] == 1
+
+
 def test_a_policy_is_kept_until_it_is_given_anew(run, fresh, options, tmp_path):
     kit = fresh("north")
     first = ["--analyst", ANALYST, "--query", "SumsQuery", "--query", "GramQuery"]

@@ -205,6 +205,7 @@ def test_what_is_kept_in_the_kit_is_found(own_kit, party_files):
     ):
         shutil.copy(source, kit / name)
     (kit / "state").mkdir()
+    (kit / "state" / "sessions").touch()
     settings(kit, key=str(kit / "key"), data=str(kit / "rows.csv"), state=str(kit / "state"))
     assert diagnose(kit) == [
         f"{kit / name} is in the kit, whose folders the server can delete; keep it elsewhere."
@@ -214,9 +215,23 @@ def test_what_is_kept_in_the_kit_is_found(own_kit, party_files):
 
 def test_a_folder_that_is_gone_is_found(own_kit, tmp_path):
     kit = own_kit("north")
-    (tmp_path / "north.state").rmdir()
+    shutil.rmtree(tmp_path / "north.state")
     (found,) = diagnose(kit)
     assert "the folder of the audit log, is not there; run site again" in found
+
+
+def test_a_list_of_sessions_that_is_gone_is_found(own_kit, tmp_path):
+    kit = own_kit("north")
+    (tmp_path / "north.state" / "sessions").unlink()
+    (found,) = diagnose(kit)
+    assert "the sessions that the site took part in, is not there: masks could be" in found
+
+
+def test_fits_that_told_of_the_rows_are_found(own_kit, tmp_path):
+    kit = own_kit("north")
+    (tmp_path / "north.state" / "refusals").write_text("1\n2\n3\n")
+    (found,) = diagnose(kit)
+    assert found.startswith("the site has ended 3 fits for what is in its rows")
 
 
 @pytest.fixture

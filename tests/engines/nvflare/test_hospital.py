@@ -18,13 +18,17 @@ from stand_ins import (
     audit_of,
     events_of,
     shards,
+    study,
     wait_until,
     write_rows,
 )
 
 from sklearn_fedphe import GaussianPrivacy
 from sklearn_fedphe.engines.nvflare import terms as terms_module
+from sklearn_fedphe.engines.nvflare.hospital import HospitalPart
 from sklearn_fedphe.engines.nvflare.policy import SitePolicy
+from sklearn_fedphe.engines.nvflare.refusals import TooManyRefusalsError
+from sklearn_fedphe.engines.nvflare.terms import Terms
 from sklearn_fedphe.engines.nvflare.topics import AT_WORK, READY, Topic
 from sklearn_fedphe.federation import Plan
 from sklearn_fedphe.own_steps import OwnSteps
@@ -73,7 +77,7 @@ def refusal_to_open(ring, plan=PLAN):
 def test_its_policy_refuses_a_fit_before_anything_is_loaded(east_with, policy, message):
     ring = east_with(policy=policy)
     assert message in refusal_to_open(ring)
-    assert not (ring.sites[EAST].state / "sessions").exists()
+    assert (ring.sites[EAST].state / "sessions").read_text() == ""
     (line,) = audit_of(ring.sites[EAST])
     assert line["event"] == "refused"
     assert message in line["why"]
@@ -259,6 +263,19 @@ def test_a_value_that_does_not_fit_is_told_to_nobody(east_with, tmp_path):
     assert ring.parts[HOLDER].failure == ring.parts[EAST].failure == found
     assert events_of(ring.sites[EAST]) == ["joined", "answered", "failed"]
     assert events_of(ring.sites[HOLDER]) == ["joined", "opened", "failed"]
+    assert (ring.sites[EAST].state / "refusals").read_text().count("\n") == 1
+
+
+def test_a_hospital_that_told_of_its_rows_three_times_takes_part_no_more(ring):
+    plan = Plan(DisclosureRules(3, 100), KEY_LENGTH)
+    state = ring.sites[EAST].state
+    assert "it has fewer rows than min" in refusal_to_open(ring, plan)
+    assert (state / "refusals").read_text().count("\n") == 1
+    (state / "refusals").write_text("1\n2\n3\n")
+    again = HospitalPart(ring.sites[EAST], lambda *_: b"")
+    with pytest.raises(TooManyRefusalsError, match="client 'east' has ended 3 fits for what is"):
+        again.handle(ANALYST, Topic.OPEN, Terms.propose(PLAN, study().roster).to_bytes())
+    again.close()
 
 
 def test_an_unexpected_error_in_a_round_is_told_by_its_kind(ring, monkeypatch, caplog):

@@ -29,14 +29,17 @@ SETTINGS = {
     "privacy_required": True,
     "max_epsilon": 1.0,
     "max_delta": 1e-6,
+    "max_honest_clients": 1,
 }
 
 
-def terms(epsilon=None, delta=1e-7, own_steps=None, **rules):
+def terms(epsilon=None, delta=1e-7, own_steps=None, honest_clients=2, **rules):
     privacy = None
     if epsilon is not None:
         bounds = {"bounds_X": (0, 1), "bounds_y": (0, 1)}
-        privacy = GaussianPrivacy(epsilon=epsilon, delta=delta, **bounds)
+        privacy = GaussianPrivacy(
+            epsilon=epsilon, delta=delta, honest_clients=honest_clients, **bounds
+        )
     return Terms(bytes(16), bytes(32), DisclosureRules(privacy=privacy, **rules), own_steps)
 
 
@@ -64,6 +67,8 @@ def test_the_query_that_no_fit_asks_is_not_answered_by_default():
         ({"max_epsilon": math.nan}, "max_epsilon=nan; use a number from 0 on"),
         ({"max_epsilon": math.inf}, "max_epsilon=inf; use a number from 0 on"),
         ({"max_epsilon": "1"}, "max_epsilon='1'; use a number from 0 on"),
+        ({"max_delta": None}, "max_delta=None; use a number from 0 on"),
+        ({"max_honest_clients": 0}, "max_honest_clients=0; use a number from 1 on"),
         ({"max_delta": False}, "max_delta=False; use a number from 0 on"),
         ({"privacy_required": 1}, "privacy_required=1; use true or false"),
         ({"privacy_required": None}, "privacy_required=None; use true or false"),
@@ -108,6 +113,12 @@ def test_no_queries_at_all_are_refused():
             "a fit of epsilon=1.5: its policy has max_epsilon=1.0",
         ),
         (
+            {},
+            {"epsilon": 1.0, "honest_clients": 3},
+            "a fit of honest_clients=3: its policy has max_honest_clients=2",
+        ),
+        ({}, {"epsilon": 1.01}, "a fit of epsilon=1.01: its policy has max_epsilon=1.0"),
+        (
             {"max_delta": 1e-8},
             {"epsilon": 1.0},
             "a fit of delta=1e-07: its policy has max_delta=1e-08",
@@ -128,7 +139,9 @@ def test_terms_that_a_site_does_not_keep_to_are_refused(policy, asked, message):
         ({"max_rounds": 7}, {"min_rows": 3, "own_steps": OwnSteps("auto", 7, True, True)}),
         ({"min_rows_per_parameter": 2.0}, {"min_rows": 3, "min_rows_per_parameter": 2.0}),
         ({"privacy_required": True, "max_epsilon": 1.0}, {"epsilon": 1.0}),
-        ({"max_delta": 1e-7}, {"epsilon": 5.0}),
+        ({"max_delta": 1e-7, "max_epsilon": 5.0}, {"epsilon": 5.0}),
+        ({}, {"epsilon": 1.0, "delta": 1e-5, "honest_clients": 2}),
+        ({"max_honest_clients": 3}, {"epsilon": 1.0, "honest_clients": 3}),
         ({"max_epsilon": 1.0, "max_delta": 1e-9}, {"min_rows": 3}),
     ],
 )

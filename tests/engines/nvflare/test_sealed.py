@@ -236,3 +236,13 @@ def test_an_answer_names_its_message_by_sha_256(seals, message):
     answer = seals["east"].close_answer("north", message, b"ready")
     _, content = seals["north"]._opened(answer)
     assert content.endswith(hashlib.sha256(message).digest() + b"ready")
+
+
+def test_who_strips_a_signature_cannot_sign_what_another_wrote(seals):
+    """Ciphertexts name both parties inside: unread, they are nobody else's."""
+    content = b"sklearn_fedphe/v1/request" + b"\0\5north\0\4east\0\3sumbody"
+    name = b"\0\5south"
+    certificate = seals["south"]._roster.certificate("east")
+    sealed = seals["south"]._cipher.encrypt(content, x509.load_pem_x509_certificates(certificate))
+    with pytest.raises(RefusedMessageError, match="'east' cannot open a message"):
+        seals["east"].open(name + bytes(sealed))

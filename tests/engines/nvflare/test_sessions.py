@@ -9,9 +9,15 @@ from sklearn_fedphe.engines.nvflare import sessions
 from sklearn_fedphe.engines.nvflare.sessions import SessionError, SessionLedger
 
 
+def ledger(folder):
+    made = SessionLedger(folder / "sessions")
+    made.create()
+    return made
+
+
 def test_a_session_is_taken_part_in_once_by_all_processes_after(tmp_path):
     first, second = os.urandom(16), os.urandom(16)
-    SessionLedger(tmp_path / "sessions").begin("client 'north'", first)
+    ledger(tmp_path).begin("client 'north'", first)
     SessionLedger(tmp_path / "sessions").begin("client 'north'", second)
     message = f"client 'north' has taken part in session {first.hex()} before, and masks"
     with pytest.raises(SessionError, match=message):
@@ -26,6 +32,8 @@ def test_a_session_is_taken_part_in_by_one_of_two_who_begin_at_once(tmp_path, mo
         looked.set()
         assert may_note.wait(30)
         append_line(path, line)
+
+    ledger(tmp_path)
 
     def begin():
         SessionLedger(tmp_path / "sessions").begin("client 'north'", bytes(16))
@@ -54,10 +62,23 @@ def test_a_line_cut_off_before_hides_no_session(tmp_path):
 
 
 def test_the_list_is_its_owners_alone(tmp_path):
-    SessionLedger(tmp_path / "sessions").begin("client 'north'", bytes(16))
+    ledger(tmp_path).begin("client 'north'", bytes(16))
     assert stat.S_IMODE((tmp_path / "sessions").stat().st_mode) == 0o600
 
 
-def test_a_session_that_cannot_be_noted_is_not_begun(tmp_path):
-    with pytest.raises(OSError, match="No such file"):
-        SessionLedger(tmp_path / "nowhere" / "sessions").begin("client 'north'", bytes(16))
+def test_without_a_list_nothing_is_begun(tmp_path):
+    """An empty one in its place would take part in everything again."""
+    ledger(tmp_path).begin("client 'north'", bytes(16))
+    (tmp_path / "sessions").unlink()
+    with pytest.raises(
+        SessionError,
+        match="client 'north' has no list of the sessions that it took part in, and cannot tell "
+        "whether its masks would be the same; run doctor there",
+    ):
+        SessionLedger(tmp_path / "sessions").begin("client 'north'", bytes(16))
+
+
+def test_a_list_that_is_there_is_not_begun_anew(tmp_path):
+    ledger(tmp_path).begin("client 'north'", bytes(16))
+    with pytest.raises(SessionError, match="before"):
+        ledger(tmp_path).begin("client 'north'", bytes(16))

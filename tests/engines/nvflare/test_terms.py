@@ -80,6 +80,8 @@ def read(written):
 
 @given(st.binary(min_size=16, max_size=16), all_rules, st.none() | own_steps)
 def test_terms_survive_the_way(session, rules, steps):
+    if rules.privacy is not None:
+        steps = None
     terms = Terms(session, bytes(32), rules, steps)
     again = Terms.from_bytes(terms.to_bytes(), "client 'north'")
     assert again == terms
@@ -87,7 +89,7 @@ def test_terms_survive_the_way(session, rules, steps):
 
 
 def test_terms_are_what_is_written():
-    terms = read(WRITTEN | {"privacy": PRIVACY, "own_steps": OWN_STEPS})
+    terms = read(WRITTEN | {"privacy": PRIVACY})
     assert terms.session == b"\x07" * 16
     assert terms.roster_digest == b"\x0a" * 32
     privacy = GaussianPrivacy(
@@ -98,7 +100,15 @@ def test_terms_are_what_is_written():
         honest_clients=3,
     )
     assert terms.rules == DisclosureRules(3, 5, 1.5, privacy, fit_intercept=True)
-    assert terms.own_steps == OwnSteps("auto", 7, fit_intercept=False, precondition=True)
+    steps = read(WRITTEN | {"own_steps": OWN_STEPS}).own_steps
+    assert steps == OwnSteps("auto", 7, fit_intercept=False, precondition=True)
+
+
+def test_steps_alone_come_with_no_privacy():
+    with pytest.raises(
+        RefusedMessageError, match="steps alone come before the noise, and would void its promise"
+    ):
+        read(WRITTEN | {"privacy": PRIVACY, "own_steps": OWN_STEPS})
 
 
 def test_what_the_analyst_proposes_is_what_others_read(pinned):
