@@ -49,7 +49,7 @@ def soon(machines):
 def unfinished(running):
     """Start a long fit, act at a round of it, and see how it ends."""
 
-    def unfinished(act, round_number=3):
+    def unfinished(act, round_number=3, max_iter=100_000):
         acted = []
 
         def note(message):
@@ -57,7 +57,7 @@ def unfinished(running):
                 acted.append(time.monotonic())
                 act()
 
-        est = FederatedLinearRegression(learning_rate=0.1, max_iter=100_000, tol=None)
+        est = FederatedLinearRegression(learning_rate=0.1, max_iter=max_iter, tol=None)
         with observe(note), pytest.raises(FederationError) as caught:
             est.fit(running.federation(timeout=TIMEOUT))
         told = time.monotonic() - acted[0]
@@ -92,6 +92,32 @@ def no_partial_total(machines):
     assert opened
     for name in HOSPITALS:
         assert opened <= rounds(name, "answered")
+
+
+def test_a_hospital_is_killed_while_the_job_starts(running):
+    killed, before = [], running.connected()
+
+    def kill():
+        killed.append(time.monotonic())
+        running.signal("south", "site")
+        running.signal("south", "job")
+
+    timer = threading.Timer(3, kill)
+    timer.start()
+    with pytest.raises(FederationError) as caught:
+        FederatedLinearRegression().fit(running.federation(timeout=TIMEOUT))
+    told = time.monotonic() - killed[0]
+    stopped = wait_until_stopped(running, killed[0])
+    print(f"told after {told:.0f} s, all stopped after {stopped:.0f} s: {caught.value}")
+    assert max(told, stopped) < LIMIT
+    running.wait_until_connected(["south"], before)  # its own script starts it again
+
+
+def test_a_hospital_is_killed_when_the_last_total_is_told(running, unfinished):
+    """A fit is only one whose job ended as completed."""
+    text = unfinished(lambda: running.signal("north", "job"), round_number=5, max_iter=3)
+
+    assert re.search("'north'|^The job ended as", text)
 
 
 def test_a_hospitals_part_is_killed(running, unfinished):
