@@ -30,7 +30,7 @@ _ATTEMPT = 3.0
 _GRACE = 30.0
 """Seconds that parties and analyst have to be heard for the first time."""
 
-_NOTABLE = 1.2
+_NOTABLE = 3.0
 """Seconds of silence that the analyst is told of, should the job end without us knowing why."""
 
 _TELLING = 4.0

@@ -57,7 +57,11 @@ def test_control_c_ends_the_job(running, tmp_path):
     analyst = long_fit(running, tmp_path)
     pressed = time.monotonic()
     analyst.send_signal(signal.SIGINT)
-    _, errors = analyst.communicate(timeout=LIMIT)
+    try:
+        _, errors = analyst.communicate(timeout=2 * LIMIT)
+    finally:
+        analyst.kill()
+        analyst.communicate()
 
     assert errors.rstrip().endswith("KeyboardInterrupt")
     told = time.monotonic() - pressed
