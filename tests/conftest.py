@@ -8,6 +8,21 @@ from sklearn.datasets import load_diabetes
 from sklearn_fedphe.crypto.key_generation import generate_private_key
 from sklearn_fedphe.protocol import ring
 
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keep tests of one federation of processes on one worker; hand out all others one by one."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFederation(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            if "/loopback/" not in nodeid:
+                return nodeid
+            return "failures" if "test_failures" in nodeid else "fits"
+
+    return ByFederation(config, log)
+
+
 settings.register_profile("suite", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("suite")
 

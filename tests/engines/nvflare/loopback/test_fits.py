@@ -1,11 +1,8 @@
 """The guide's afternoon, and fits over the machines that it prepares."""
 
 import numpy as np
-import pytest
 
 from sklearn_fedphe import FederatedLinearRegression
-
-pytestmark = pytest.mark.xdist_group("fits")
 
 
 def test_the_guides_own_fit_prints_its_summary(running, shards):

@@ -12,7 +12,7 @@ import afternoon
 import pytest
 from failing_fits import LIMIT, wait_until_stopped
 
-pytestmark = [pytest.mark.xdist_group("fits"), pytest.mark.usefixtures("soon")]
+pytestmark = pytest.mark.usefixtures("soon")
 
 LONG_FIT = """
 from afternoon import Afternoon, ANALYST, HOSPITALS

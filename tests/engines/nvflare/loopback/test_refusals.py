@@ -16,8 +16,6 @@ from sklearn_fedphe.engines.nvflare.job import EXECUTOR, client_config, write_jo
 from sklearn_fedphe.engines.nvflare.pinned_roster import PinnedRoster
 from sklearn_fedphe.protocol import observe
 
-pytestmark = pytest.mark.xdist_group("fits")
-
 
 @pytest.fixture
 def one_trip():
