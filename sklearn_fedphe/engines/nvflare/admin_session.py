@@ -101,9 +101,9 @@ class AdminSession:
             if found is None:
                 self._check_running()
             elif "why" in found:
-                raise FederationError(found["why"])
+                raise FederationError(str(found["why"]))
             elif "answer" in found:
-                return base64.b64decode(found["answer"])
+                return _decoded(found["answer"])
             if time.monotonic() > give_up:
                 raise self._ended(f"{receiver!r} gave no answer in {self._timeout:g} s.")
             time.sleep(0.1)
@@ -177,7 +177,7 @@ class AdminSession:
 
         found = self._in_a_thread(ask)
         if found is not None:
-            self._silent = found.get("silent", {})
+            self._silent = _seconds(found.get("silent"))
         return found
 
     def _beat(self) -> None:
@@ -212,6 +212,21 @@ class AdminSession:
             raise FederationError(
                 f"The server could not be asked: {type(error).__name__}: {error}"
             ) from error
+
+
+def _decoded(answer: Any) -> bytes:
+    try:
+        return base64.b64decode(answer, validate=True)
+    except (TypeError, ValueError):
+        raise FederationError(
+            "The server handed on an answer that is none; it was altered on the way."
+        ) from None
+
+
+def _seconds(silent: Any) -> dict[str, float]:
+    """Return times of silence, and nothing of whatever else a server may say."""
+    times = silent if isinstance(silent, dict) else {}
+    return {name: of for name, of in times.items() if type(of) in (int, float)}
 
 
 def _connected(kit: Path, name: str, timeout: float) -> Session:

@@ -127,7 +127,7 @@ def _site(kit: Path) -> Iterator[str]:
         yield str(error)
     for path in (site.key_file, site.state, site.data_file):
         if path is not None and kit in path.resolve().parents:
-            yield f"{path} is in the kit, whose folders the server can delete; keep it elsewhere."
+            yield f"{path} is in the kit, where NVIDIA FLARE writes and deletes; move it out."
     if site.role == "hospital":
         identity = load_identity(site.key_file).identity
         if identity != site.roster.hospitals[site.name].identity:

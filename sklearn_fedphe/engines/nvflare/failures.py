@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 
 from .keys import KeyFileError
 
@@ -29,9 +30,11 @@ def words_for_others(party: str, error: Exception) -> str:
     """
     if isinstance(error, KeyFileError):
         told = f"{party} cannot use its key file: it is unsafe, broken or not there; run doctor."
+        _log.error("%s %s", told, error)
     elif type(error) is ValueError or type(error).__module__.startswith(_OURS):
-        return str(error)
+        told = str(error)
     else:
         told = f"{party} failed with an unexpected {type(error).__name__}; see its own log."
-    _log.error(told, exc_info=error)
+        # Where it failed, and not its text, which may quote a value.
+        _log.error("%s\n%s", told, "".join(traceback.format_tb(error.__traceback__)))
     return told

@@ -51,7 +51,9 @@ class Terms:
 
     def to_bytes(self) -> bytes:
         """Serialise, the version of this package with it."""
-        rules = {field.name: getattr(self.rules, field.name) for field in _fields(self.rules)}
+        rules = {
+            field.name: getattr(self.rules, field.name) for field in dataclasses.fields(self.rules)
+        }
         privacy, own_steps = rules.pop("privacy"), self.own_steps
         written = {
             "version": __version__,
@@ -171,10 +173,6 @@ _PRIVACY: Mapping[str, tuple[type, ...]] = {
     "bounds_y": (list,),
     "honest_clients": (int,),
 }
-
-
-def _fields(rules: DisclosureRules) -> tuple[dataclasses.Field[Any], ...]:
-    return dataclasses.fields(rules)
 
 
 def _plain(number: Any) -> Any:

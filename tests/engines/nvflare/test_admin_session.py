@@ -297,3 +297,20 @@ def test_there_are_none_while_others_are_asked(session, server):
         session.deliver("east", b"message")
         threading.Event().wait(0.02)
     assert {"alive": True} not in server.commands[n_asked:]
+
+
+@pytest.mark.parametrize("answer", ["not base64!", "a", 7, None, ["YQ=="]])
+def test_an_answer_that_a_server_made_up_is_an_error_of_the_federation(session, server, answer):
+    server.answers = [{"answer": answer}]
+    with pytest.raises(
+        FederationError, match="The server handed on an answer that is none; it wa"
+    ):
+        session.deliver("north", b"message")
+
+
+@pytest.mark.parametrize("silent", [7, ["east"], {"east": "long"}, {"east": None}, None])
+def test_times_that_a_server_made_up_blame_nobody(session, server, silent):
+    server.answers = [{"silent": silent}, JobNotRunning()]
+    server.status = ["FINISHED:EXECUTION_EXCEPTION"]
+    with pytest.raises(FederationError, match=r"^The job ended as FINISHED:EXEC"):
+        session.deliver("north", b"message")

@@ -5,7 +5,7 @@ import logging
 import pytest
 from nvflare.fuel.f3.cellnet.defs import MessageHeaderKey, ReturnCode
 from nvflare.fuel.f3.message import Message
-from stand_ins import EAST, JOB, NORTH, SOUTH, FakeCell, Network, study
+from stand_ins import EAST, JOB, NORTH, SECRET, SOUTH, FakeCell, Network, study
 
 from sklearn_fedphe.engines.nvflare import channel
 from sklearn_fedphe.engines.nvflare.channel import (
@@ -66,7 +66,7 @@ def test_a_refusal_comes_back_with_its_words(network, north):
 @pytest.mark.parametrize("kind", [KeyError, OSError, UnicodeError, RecursionError, OverflowError])
 def test_no_error_of_a_receiver_escapes_and_none_is_quoted(kind, caplog):
     def fail(*_):
-        raise kind("271.8")
+        raise kind(str(SECRET))
 
     message = sealed()
     with caplog.at_level(logging.ERROR):
@@ -74,7 +74,8 @@ def test_no_error_of_a_receiver_escapes_and_none_is_quoted(kind, caplog):
     told = f"^'east' failed with an unexpected {kind.__name__}; see its own log.$"
     with pytest.raises(RefusedMessageError, match=told):
         opened_answer(answer, seal(NORTH), EAST, message)
-    assert "271.8" in caplog.text
+    assert "str(SECRET)" in caplog.text  # where it failed
+    assert str(SECRET) not in caplog.text
 
 
 @pytest.mark.parametrize(

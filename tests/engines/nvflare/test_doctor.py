@@ -208,7 +208,7 @@ def test_what_is_kept_in_the_kit_is_found(own_kit, party_files):
     (kit / "state" / "sessions").touch()
     settings(kit, key=str(kit / "key"), data=str(kit / "rows.csv"), state=str(kit / "state"))
     assert diagnose(kit) == [
-        f"{kit / name} is in the kit, whose folders the server can delete; keep it elsewhere."
+        f"{kit / name} is in the kit, where NVIDIA FLARE writes and deletes; move it out."
         for name in ("key", "state", "rows.csv")
     ]
 
@@ -312,7 +312,7 @@ def test_what_is_in_the_kit_is_found_by_whichever_path(
     settings(kit, key=str(tmp_path / "elsewhere" / "key"))
     monkeypatch.chdir(tmp_path)
     (found,) = diagnose(Path("north"))
-    assert "elsewhere/key is in the kit, whose folders the server can delete" in found
+    assert "elsewhere/key is in the kit, where NVIDIA FLARE writes and deletes" in found
 
 
 def test_a_root_certificate_of_another_project_is_found(own_kit, tmp_path):
