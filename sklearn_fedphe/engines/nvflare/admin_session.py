@@ -28,9 +28,6 @@ _ALIVE = {"alive": True}
 _BEAT = 2.0
 """Seconds between signs of life while nothing is asked."""
 
-_BEFORE_OTHERS = 0.7
-"""Seconds more of silence than any other's that make one party stand out."""
-
 _ABORTING = 10.0
 """Seconds that the server has to hear that a job is aborted."""
 
@@ -61,7 +58,6 @@ class AdminSession:
         self._over = threading.Event()
         self._last_asked = time.monotonic()
         self._job_id = ""
-        self._silent: dict[str, float] = {}
         self._session: Session = self._in_a_thread(
             lambda: _connected(kit, name, timeout), 2 * timeout
         )
@@ -105,7 +101,7 @@ class AdminSession:
             elif "answer" in found:
                 return _decoded(found["answer"])
             if time.monotonic() > give_up:
-                raise self._ended(f"{receiver!r} gave no answer in {self._timeout:g} s.")
+                raise FederationError(f"{receiver!r} gave no answer in {self._timeout:g} s.")
             time.sleep(0.1)
 
     def complete(self, patience: float) -> None:
@@ -149,20 +145,10 @@ class AdminSession:
         if str(meta.get("status")).startswith("FINISHED"):
             sites = map(str, meta.get("job_deploy_detail") or [])
             detail = "; ".join(site for site in sites if not site.endswith(": OK"))
-            raise self._ended(
-                f"the job ended as {meta['status']}"
+            raise FederationError(
+                f"The job ended as {meta['status']}"
                 + (f" ({detail})." if detail else "; see the server's log.")
             )
-
-    def _ended(self, how: str) -> FederationError:
-        """Say how a job ended, and who was missing by then."""
-        longest = sorted(self._silent.items(), key=lambda silence: -silence[1])
-        times = [seconds for _, seconds in longest] + [0.0, 0.0]
-        # When a job ends all fall silent; who did so well before the others had a part in it.
-        if times[0] - times[1] < _BEFORE_OTHERS:
-            return FederationError(how[0].upper() + how[1:])
-        name, seconds = longest[0]
-        return FederationError(f"client {name!r} had not answered for {seconds:.0f} s, and {how}")
 
     def _asked(self, data: dict[str, Any]) -> dict[str, Any] | None:
         self._last_asked = time.monotonic()
@@ -175,10 +161,7 @@ class AdminSession:
                     return None
             return dict(found)
 
-        found = self._in_a_thread(ask)
-        if found is not None:
-            self._silent = _seconds(found.get("silent"))
-        return found
+        return self._in_a_thread(ask)
 
     def _beat(self) -> None:
         """Give signs of life while a solver computes."""
@@ -221,12 +204,6 @@ def _decoded(answer: Any) -> bytes:
         raise FederationError(
             "The server handed on an answer that is none; it was altered on the way."
         ) from None
-
-
-def _seconds(silent: Any) -> dict[str, float]:
-    """Return times of silence, and nothing of whatever else a server may say."""
-    times = silent if isinstance(silent, dict) else {}
-    return {name: of for name, of in times.items() if type(of) in (int, float)}
 
 
 def _connected(kit: Path, name: str, timeout: float) -> Session:

@@ -18,8 +18,9 @@ from .topics import NoReplyError, Topic
 CHANNEL = "sklearn_fedphe"
 """Of all our messages in a cell."""
 
-SEALED, PING = "sealed", "ping"
-"""Topics in it: what parties say to each other, and the server's question who is there."""
+SEALED, PING, GONE = "sealed", "ping", "gone"
+"""Topics in it: what parties say to each other, the server's question who is there, and a site's
+word that its process in the job is not."""
 
 _ATTEMPT = 3.0
 """Seconds until a message is sent once more; every message may come twice."""
@@ -82,19 +83,19 @@ class Channel:
         self._job_id = job_id
         self._patience = patience
 
-    def listen(self, topic: str, answer: Callable[[bytes], bytes | None]) -> None:
-        """Have what comes under a topic answered; None is no answer."""
+    def listen(self, topic: str, answer: Callable[[str, bytes], bytes | None]) -> None:
+        """Have what comes under a topic from a place answered; None is no answer."""
 
         def answered(request: Message) -> Message:
             payload = request.payload if isinstance(request.payload, bytes) else b""
-            found = answer(payload)
+            found = answer(str(request.get_header(MessageHeaderKey.ORIGIN)), payload)
             code = ReturnCode.PROCESS_EXCEPTION if found is None else ReturnCode.OK
             return Message({MessageHeaderKey.RETURN_CODE: code}, found)
 
         self._cell.register_request_cb(CHANNEL, topic, answered)
 
-    def deliver(self, receiver: str, message: bytes) -> bytes:
-        """Send a sealed message until it is answered, and return what came as the answer.
+    def deliver(self, receiver: str, message: bytes, topic: str = SEALED) -> bytes:
+        """Send a message until it is answered, and return what came as the answer.
 
         Raises
         ------
@@ -104,7 +105,7 @@ class Channel:
         give_up = time.monotonic() + self._patience
         while True:
             left = give_up - time.monotonic()
-            found = self.attempt(receiver, SEALED, message, max(0.1, min(_ATTEMPT, left)))
+            found = self.attempt(receiver, topic, message, max(0.1, min(_ATTEMPT, left)))
             if found is not None:
                 return found
             if time.monotonic() >= give_up:

@@ -11,7 +11,7 @@ from nvflare.apis.fl_context import FLContext
 from nvflare.apis.impl.controller import Controller
 from nvflare.apis.signal import Signal
 
-from .channel import PING, SEALED, Channel
+from .channel import GONE, PING, SEALED, Channel
 from .watch import Watch
 
 COMMAND = "sklearn_fedphe"
@@ -30,11 +30,10 @@ _ATTEMPT = 3.0
 _GRACE = 30.0
 """Seconds that parties and analyst have to be heard for the first time."""
 
-_NOTABLE = 3.0
-"""Seconds of silence that the analyst is told of, should the job end without us knowing why."""
+_TELLING = 5.0
+"""Seconds that the analyst has to fetch why the job is about to end."""
 
-_TELLING = 4.0
-"""Seconds that the analyst has to fetch why the job is about to end, or who is missing."""
+_HEARD = b"heard"
 
 
 class RingController(Controller):
@@ -59,7 +58,6 @@ class RingController(Controller):
         self._asking = threading.Event()
         self._asking.set()
         self._why: str | None = None
-        self._silent: dict[str, float] | None = None
         self._channel: Channel
         self._watch: Watch
 
@@ -73,6 +71,7 @@ class RingController(Controller):
         engine = fl_ctx.get_engine()
         self._channel = Channel(engine.get_cell(), fl_ctx.get_job_id(), _ATTEMPT)
         self._watch = Watch([*self._parties, ANALYST], self._timeout, _GRACE)
+        self._channel.listen(GONE, self._gone)
         engine.register_app_command(COMMAND, self.command)
 
     def control_flow(self, abort_signal: Signal, fl_ctx: FLContext) -> None:
@@ -86,13 +85,11 @@ class RingController(Controller):
         for name in self._parties:
             threading.Thread(target=self._ask_for, args=(name,), daemon=True).start()
         while not (self._over.wait(_STEP) or abort_signal.triggered or self._why):
-            self._why = self._suspicion()
-        self._silent = self._silences()  # from now on, all are about to leave
+            self._end_for(self._suspicion())
         self._asking.clear()
-        if not self._over.is_set():
+        if self._why is not None:
             self._told.wait(_TELLING)
-            if self._why is not None:
-                self.system_panic(self._why, fl_ctx)
+            self.system_panic(self._why, fl_ctx)
 
     def stop_controller(self, fl_ctx: FLContext) -> None:
         """Nothing is left to be stopped.
@@ -114,31 +111,30 @@ class RingController(Controller):
         Returns
         -------
         dict
-            With ``"answer"`` (base64) if there is one, ``"why"`` if the job is ending, and
-            ``"silent"``, the seconds since each party was heard that missed an answer.
+            With ``"answer"`` (base64) if there is one, or ``"why"`` if the job is ending.
         """
         self._watch.heard(ANALYST)
-        found: dict[str, Any] = {}
-        if self._why is not None:
-            found["why"] = self._why
-        elif data.get("over"):
+        answer = None
+        if self._why is None and data.get("over"):
             self._over.set()
-        elif data.get("to") in self._parties:
+        elif self._why is None and data.get("to") in self._parties:
             message = base64.b64decode(data["message"])
             answer = self._channel.attempt(data["to"], SEALED, message, _ATTEMPT)
-            if answer is not None:
-                found["answer"] = base64.b64encode(answer).decode()
-        silent = self._silent
-        if silent is None:
-            silent = self._silences()
-        else:
+        if answer is not None:
+            return {"answer": base64.b64encode(answer).decode()}
+        if self._why is not None:
             self._told.set()
-        return found | {"silent": silent}
+            return {"why": self._why}
+        return {}
 
-    def _silences(self) -> dict[str, float]:
-        silences = self._watch.silences(_NOTABLE)
-        silences.pop(ANALYST, None)
-        return silences
+    def _gone(self, name: str, _: bytes) -> bytes | None:
+        """Hear a site say that its process ended; it is answered when the analyst knows."""
+        if name in self._parties and self._why is None and not self._over.is_set():
+            self._end_for(
+                f"client {name!r} is missing: its process ended before the fit did; see its own "
+                "log. The job was ended."
+            )
+        return _HEARD if self._over.is_set() or self._told.is_set() else None
 
     def _ask_for(self, name: str) -> None:
         """Ask one party whether it is there, again and again: none waits for another."""
@@ -146,6 +142,9 @@ class RingController(Controller):
             if self._channel.attempt(name, PING, b"", _ATTEMPT) is not None:
                 self._watch.heard(name)
             time.sleep(_EVERY)
+
+    def _end_for(self, why: str | None) -> None:
+        self._why = self._why or why
 
     def _suspicion(self) -> str | None:
         silent = self._watch.silent()

@@ -12,16 +12,13 @@ from typing import Any
 from cryptography import x509
 
 from .keys import load_identity, load_paillier_key, problem_of
-from .kit import AUTHORIZATION, COMMUNICATION, DEPLOYER, allowed_class, is_server, links_of
+from .kit import AUTHORIZATION, COMMUNICATION, COMPONENTS, allowed_class, is_server, links_of
 from .refusals import RefusalCount, TooManyRefusalsError
 from .sealed import Seal
 from .site import REFUSALS, SESSIONS, Site
 from .site_rows import RowsError, columns_of, read_rows
 
 _AGAIN = "run site again"
-
-_LOOKS = "app_deployer"
-"""The component that NVIDIA FLARE hands jobs to; under another id it is never asked."""
 
 
 def diagnose(kit: Path) -> list[str]:
@@ -104,8 +101,9 @@ def _jobs(kit: Path) -> Iterator[str]:
     path = kit / "local" / "resources.json"
     resources = _read(path)
     parts = resources.get("components", [])
-    if [part["path"] for part in parts if part["id"] == _LOOKS] != [DEPLOYER]:
-        yield f"{path} does not look at jobs before they are deployed; {_AGAIN}."
+    for name, component in COMPONENTS.items():
+        if [part["path"] for part in parts if part["id"] == name] != [component]:
+            yield f"{path} has another {name} than {component}; {_AGAIN}."
     if resources.get("allow_log_streaming") is not False:
         yield f"{path} lets the site's log leave it; {_AGAIN}."
 

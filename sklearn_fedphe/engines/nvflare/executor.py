@@ -84,20 +84,20 @@ class PartyExecutor(Executor):
             # Who asked cannot be told in secret why; the site's own log has it.
             self.log_error(fl_ctx, f"this site is not prepared: {error}", fire_event=False)
             Channel(cell, job_id, 0.0).listen(SEALED, _unprepared)
-            Channel(cell, job_id, 0.0).listen(PING, lambda _: THERE)
+            Channel(cell, job_id, 0.0).listen(PING, lambda *_: THERE)
             return
         channel = Channel(cell, job_id, site.timeout)
         kind = HospitalPart if site.role == "hospital" else KeyHolderPart
         self._part = part = kind(site, channel.sender(seal))
         watch = Watch([SERVER], site.timeout, _GRACE)
 
-        def answered(message: bytes) -> bytes | None:
+        def answered(_: str, message: bytes) -> bytes | None:
             watch.heard(SERVER)
             # A job that is ended from outside has a reason that this party does not know.
             found = answer_to(message, seal, part.handle)
             return None if self._over.is_set() else found
 
-        def asked(_: bytes) -> bytes:
+        def asked(*_: object) -> bytes:
             watch.heard(SERVER)
             return THERE if part.failure is None else LEFT
 
@@ -117,5 +117,5 @@ class PartyExecutor(Executor):
                 return
 
 
-def _unprepared(_: bytes) -> bytes:
+def _unprepared(*_: object) -> bytes:
     return b"uThe site is not prepared, or its roster, key or kit has changed; run doctor there."

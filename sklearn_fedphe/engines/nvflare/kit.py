@@ -13,7 +13,11 @@ from .refusals import RefusalCount
 from .sessions import SessionLedger
 from .site import AUDIT_LOG, REFUSALS, SESSIONS, Site
 
-DEPLOYER = "sklearn_fedphe.engines.nvflare.deployer.RingDeployer"
+COMPONENTS: Mapping[str, str] = {
+    "app_deployer": "sklearn_fedphe.engines.nvflare.deployer.RingDeployer",
+    "process_launcher": "sklearn_fedphe.engines.nvflare.launcher.RingLauncher",
+}
+"""Ours in a site's own process, by the ids that NVIDIA FLARE has for them."""
 
 ROLES = ("project_admin", "org_admin", "lead", "member")
 
@@ -104,16 +108,13 @@ def _link(kit: Path) -> None:
 
 
 def _limited(resources: dict[str, Any], kit: Path) -> dict[str, Any]:
-    components = [
-        component
-        for component in resources["components"]
-        if component["id"] != "site_log_streamer"
-    ]
+    left_out = {"site_log_streamer"} if is_server(kit) else {"site_log_streamer", *COMPONENTS}
+    components = [one for one in resources["components"] if one["id"] not in left_out]
     limits: dict[str, Any] = {
         "class_list_enforcement_mode": "enforce",
         "class_allow_list": [allowed_class(kit)],
     }
     if not is_server(kit):
         limits["allow_log_streaming"] = False
-        components.append({"id": "app_deployer", "path": DEPLOYER, "args": {}})
+        components += [{"id": one, "path": path, "args": {}} for one, path in COMPONENTS.items()]
     return resources | limits | {"components": components}

@@ -34,10 +34,6 @@ class Watch:
 
     def silent(self) -> list[str]:
         """Return who has been silent for too long."""
-        return list(self.silences(self._timeout))
-
-    def silences(self, least: float) -> dict[str, float]:
-        """Return who has been silent for more than so many seconds, and for how many."""
         with self._lock:
             now = time.monotonic()
-            return {name: now - at for name, at in self._heard.items() if now - at > least}
+            return [name for name, at in self._heard.items() if now - at > self._timeout]

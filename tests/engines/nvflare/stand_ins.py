@@ -152,6 +152,7 @@ class Letter:
     channel: str
     topic: str
     payload: bytes
+    origin: str = ""
 
 
 class Network:
@@ -173,7 +174,7 @@ class Network:
         listener = self.cells.get(letter.target, {}).get((letter.channel, letter.topic))
         if listener is None:
             return Message({MessageHeaderKey.RETURN_CODE: ReturnCode.TARGET_UNREACHABLE})
-        reply = listener(Message({}, letter.payload))
+        reply = listener(Message({MessageHeaderKey.ORIGIN: letter.origin}, letter.payload))
         self.seen.append((letter.topic, reply.payload))
         return reply
 
@@ -183,6 +184,7 @@ class FakeCell:
 
     def __init__(self, network, name, job=JOB):
         self._network = network
+        self._name = name
         self._listeners = network.cells.setdefault(f"{name}.{job}", {})
 
     def register_request_cb(self, channel, topic, callback):
@@ -191,7 +193,7 @@ class FakeCell:
     def send_request(self, channel, target, topic, request, timeout, optional):
         assert timeout > 0
         assert optional
-        letter = Letter(target, channel, topic, request.payload)
+        letter = Letter(target, channel, topic, request.payload, self._name)
         reply = self._network.post(letter, self._network.deliver)
         return reply or Message({MessageHeaderKey.RETURN_CODE: ReturnCode.TIMEOUT})
 

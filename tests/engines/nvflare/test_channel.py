@@ -10,6 +10,7 @@ from stand_ins import EAST, JOB, NORTH, SECRET, SOUTH, FakeCell, Network, study
 from sklearn_fedphe.engines.nvflare import channel
 from sklearn_fedphe.engines.nvflare.channel import (
     CHANNEL,
+    GONE,
     PING,
     SEALED,
     Channel,
@@ -48,7 +49,7 @@ def echo(sender, topic, body):
 
 
 def test_a_message_is_answered_to_its_sender(network, north):
-    listen(network, lambda message: answer_to(message, seal(EAST), echo))
+    listen(network, lambda _, message: answer_to(message, seal(EAST), echo))
     assert north.sender(seal(NORTH))(EAST, Topic.SUM, b"body") == b"north sum body"
     assert not any(b"body" in payload for _, payload in network.seen)
 
@@ -57,7 +58,7 @@ def test_a_refusal_comes_back_with_its_words(network, north):
     def refuse(*_):
         raise RefusedMessageError("client 'east' refuses it.")
 
-    listen(network, lambda message: answer_to(message, seal(EAST), refuse))
+    listen(network, lambda _, message: answer_to(message, seal(EAST), refuse))
     with pytest.raises(RefusedMessageError, match="client 'east' refuses it"):
         north.sender(seal(NORTH))(EAST, Topic.SUM, b"")
     assert not any(b"refuses" in payload for _, payload in network.seen)
@@ -139,7 +140,7 @@ def test_what_is_not_answered_is_sent_again_as_it_was(network, north):
         return deliver(letter) if len(attempts) > 1 else None
 
     network.post = lose_once
-    listen(network, lambda message: answer_to(message, seal(EAST), echo))
+    listen(network, lambda _, message: answer_to(message, seal(EAST), echo))
     assert north.sender(seal(NORTH))(EAST, Topic.SUM, b"body") == b"north sum body"
     assert len(attempts) == 2
     assert attempts[0] == attempts[1]
@@ -184,14 +185,21 @@ def test_an_answer_is_bytes(network, north, payload, found):
 @pytest.mark.parametrize("payload", [None, "text", 7, {"a": 1}])
 def test_what_comes_as_no_bytes_is_taken_for_none(network, payload):
     heard = []
-    listen(network, lambda message: heard.append(message) or b"answer")
+    listen(network, lambda _, message: heard.append(message) or b"answer")
     reply = network.cells[f"{EAST}.{JOB}"][CHANNEL, SEALED](Message({}, payload))
     assert heard == [b""]
     assert reply.payload == b"answer"
 
 
+def test_who_listens_is_told_the_place_that_a_message_came_from(network, north):
+    heard = []
+    listen(network, lambda origin, _: heard.append(origin) or b"answer", topic=GONE)
+    assert north.deliver(EAST, b"", GONE) == b"answer"
+    assert heard == [NORTH]
+
+
 def test_none_is_no_answer(network, north):
-    listen(network, lambda _: None)
+    listen(network, lambda *_: None)
     assert north.attempt(EAST, SEALED, b"", 1.0) is None
 
 
@@ -207,5 +215,5 @@ def test_a_cell_is_used_by_its_part_that_sends_whole_messages(network):
     class Outer:
         core_cell = FakeCell(network, NORTH)
 
-    Channel(Outer(), JOB, 1.0).listen(PING, lambda _: b"there")
+    Channel(Outer(), JOB, 1.0).listen(PING, lambda *_: b"there")
     assert (CHANNEL, PING) in network.cells[f"{NORTH}.{JOB}"]

@@ -19,7 +19,7 @@ from stand_ins import (
 )
 
 from sklearn_fedphe.engines.nvflare import controller
-from sklearn_fedphe.engines.nvflare.channel import PING, SEALED, Channel
+from sklearn_fedphe.engines.nvflare.channel import GONE, PING, SEALED, Channel
 from sklearn_fedphe.engines.nvflare.controller import COMMAND, RingController
 
 
@@ -32,7 +32,7 @@ class Server:
         self.messages = []
         for name in PARTIES:
             party = Channel(FakeCell(self.network, name), JOB, 1.0)
-            party.listen(PING, lambda _: b"there")
+            party.listen(PING, lambda *_: b"there")
             party.listen(SEALED, self.answer)
         self.controller = RingController(list(PARTIES), timeout)
         self.controller.start_controller(context_of(self.engine))
@@ -42,7 +42,7 @@ class Server:
     def _flow(self):
         self.controller.control_flow(self.signal, context_of(self.engine))
 
-    def answer(self, message):
+    def answer(self, _origin, message):
         self.messages.append(message)
         return b"answer to " + message
 
@@ -51,6 +51,9 @@ class Server:
 
     def ask(self, **data):
         return self.engine.commands[COMMAND](COMMAND, data or {"alive": True}, None)
+
+    def gone(self, name):
+        return Channel(FakeCell(self.network, name), JOB, 1.0).attempt("server", GONE, b"", 1.0)
 
     def ends(self):
         self.thread.join(0.02)
@@ -68,7 +71,6 @@ def server(monkeypatch):
     monkeypatch.setattr(controller, "_STEP", 0.01)
     monkeypatch.setattr(controller, "_EVERY", 0.02)
     monkeypatch.setattr(controller, "_GRACE", 0.0)
-    monkeypatch.setattr(controller, "_NOTABLE", 0.1)
     monkeypatch.setattr(controller, "_TELLING", 0.2)
     made = Server()
     yield made
@@ -93,7 +95,7 @@ def lose(names, times=None):
 
 def test_it_returns_when_the_analyst_says_that_the_fit_is_over(server):
     server.start()
-    assert server.ask(over=True) == {"silent": {}}
+    assert server.ask(over=True) == {}
     server.thread.join(5)
     assert server.ends()
     assert server.engine.panics == []
@@ -123,9 +125,6 @@ def test_a_silent_party_is_named_to_the_analyst_and_the_job_ends(server):
     why = "client 'east' gave no sign of life for 0.4 s; the job was ended."
     assert {one["why"] for one in found if "why" in one} == {why}
     assert server.engine.panics == [why]
-    assert {name for one in found for name in one["silent"]} == {EAST}
-    longest = max(one["silent"].get(EAST, 0.0) for one in found)
-    assert longest == pytest.approx(0.4, abs=0.2)
 
 
 def test_all_that_are_silent_are_named(server):
@@ -159,14 +158,52 @@ def test_the_analyst_is_given_time_to_hear_why(server, monkeypatch):
     assert len(server.engine.panics) == 1
 
 
-def test_those_who_were_silent_when_it_ended_stay_named(server):
-    server.network.post = lose([EAST])
+def test_a_site_whose_process_ended_is_named_and_answered_once_the_analyst_knows(server):
     server.start()
-    wait_until(lambda: EAST in server.ask()["silent"])
-    server.signal.trigger("aborted")
+    assert server.gone(EAST) is None
+    why = (
+        "client 'east' is missing: its process ended before the fit did; see its own log. The job "
+        "was ended."
+    )
+    assert server.ask() == {"why": why}
+    assert server.gone(EAST) == b"heard"
     server.thread.join(5)
-    server.network.post = lose(PARTIES)
-    assert set(server.ask()["silent"]) == {EAST}
+    assert server.engine.panics == [why]
+
+
+def test_who_was_gone_first_stays_named(server):
+    server.start()
+    server.gone(EAST)
+    server.gone(NORTH)
+    assert server.ask()["why"].startswith("client 'east' is missing")
+
+
+def test_a_word_from_elsewhere_ends_nothing(server):
+    server.start()
+    for place in ("west", "server", f"{EAST}.{JOB}", ""):
+        assert server.gone(place) is None
+    assert server.ask() == {}
+    assert not server.ends()
+
+
+def test_processes_may_end_when_the_fit_is_over(server):
+    server.start()
+    server.ask(over=True)
+    assert server.gone(EAST) == b"heard"
+    assert server.ask() == {}
+    server.thread.join(5)
+    assert server.engine.panics == []
+
+
+def test_why_is_told_to_who_asked_for_what_is_not_answered_any_more(server):
+    def lose_and_tell(letter, deliver):
+        if letter.topic == SEALED:
+            server.gone(EAST)
+            return None
+        return deliver(letter)
+
+    server.network.post = lose_and_tell
+    assert "client 'east' is missing" in server.ask(to=EAST, message="bWVzc2FnZQ==")["why"]
 
 
 def test_parties_and_analyst_have_time_to_be_heard_first(monkeypatch, server):
@@ -197,7 +234,7 @@ def test_a_message_that_nobody_answers_has_no_answer(server):
 
 @pytest.mark.parametrize("receiver", ["server", "west", "", None, 7])
 def test_messages_go_to_parties_of_the_job_alone(server, receiver):
-    assert server.ask(to=receiver, message="bWVzc2FnZQ==") == {"silent": {}}
+    assert server.ask(to=receiver, message="bWVzc2FnZQ==") == {}
     assert server.network.seen == []
 
 

@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 from sklearn_fedphe.engines.nvflare import doctor
 from sklearn_fedphe.engines.nvflare.doctor import diagnose
 from sklearn_fedphe.engines.nvflare.keys import make_identity, make_paillier_key
+from sklearn_fedphe.engines.nvflare.kit import COMPONENTS
 
 
 def change(path, **members):
@@ -35,7 +36,8 @@ def test_a_kit_as_it_was_provisioned_has_many(provisioned, name):
     for text in (
         "resources.json allows other classes than ['sklearn_fedphe.engines.nvflare.executor",
         "resources.json does not enforce its list",
-        "resources.json does not look at jobs before they are deployed; run site again",
+        "resources.json has another app_deployer than sklearn_fedphe.engines.nvflare.deployer.R",
+        "resources.json has another process_launcher than sklearn_fedphe.engines.nvflare.launche",
         "resources.json lets the site's log leave it",
         "authorization.json is not as site writes it",
         "comm_config.json is not as site writes it",
@@ -82,14 +84,21 @@ def deployer_of_another_id(kit):
     path.write_text(path.read_text().replace('"app_deployer"', '"my_deployer"'))
 
 
+def launcher_of_nvflare(kit):
+    path = kit / "local" / "resources.json"
+    theirs = "nvflare.app_common.job_launcher.client_process_launcher.ClientProcessJobLauncher"
+    path.write_text(path.read_text().replace(COMPONENTS["process_launcher"], theirs))
+
+
 @pytest.mark.parametrize(
     ("spoil", "finding"),
     [
         (resources(class_allow_list=["*"]), "allows other classes than"),
         (resources(class_list_enforcement_mode="warn"), "does not enforce its list of classes"),
         (resources(allow_log_streaming=True), "lets the site's log leave it"),
-        (resources(components=[]), "does not look at jobs before they are deployed"),
-        (deployer_of_another_id, "does not look at jobs before they are deployed"),
+        (resources(components=[]), "has another app_deployer than sklearn_fedphe.eng"),
+        (deployer_of_another_id, "has another app_deployer than sklearn_fedphe.eng"),
+        (launcher_of_nvflare, "has another process_launcher than sklearn_fedphe.engines.nvflare."),
         (write("local/resources.json", "[]"), "allows other classes than"),
         (write("local/authorization.json", "{}"), "authorization.json is not as site writes it"),
         (write("local/comm_config.json", "{}"), "comm_config.json is not as site writes it"),

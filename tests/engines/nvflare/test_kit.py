@@ -17,13 +17,14 @@ from sklearn_fedphe.engines.nvflare.executor import PartyExecutor
 from sklearn_fedphe.engines.nvflare.job import CONTROLLER, EXECUTOR
 from sklearn_fedphe.engines.nvflare.kit import (
     AUTHORIZATION,
-    DEPLOYER,
+    COMPONENTS,
     ROLES,
     allowed_class,
     is_server,
     links_of,
     prepare,
 )
+from sklearn_fedphe.engines.nvflare.launcher import RingLauncher
 from sklearn_fedphe.engines.nvflare.site import Site
 
 SITES = ("north", "trustee")
@@ -70,14 +71,18 @@ def test_the_servers_jobs_run_the_controller_and_nothing_else(party_files):
 
 
 @pytest.mark.parametrize("name", SITES)
-def test_a_site_keeps_its_log_and_looks_at_jobs(party_files, provisioned, name):
+def test_a_site_keeps_its_log_looks_at_jobs_and_starts_them(party_files, provisioned, name):
     found = read(party_files.kits / name, "resources.json")
     before = json.loads((provisioned / name / "local" / "resources.json.default").read_text())
-    kept = [part for part in before["components"] if part["id"] != "site_log_streamer"]
-    assert len(kept) == len(before["components"]) - 1
-    assert found["components"][:-1] == kept
-    assert found["components"][-1] == {"id": "app_deployer", "path": DEPLOYER, "args": {}}
-    assert load_class(DEPLOYER) is RingDeployer
+    left_out = ("site_log_streamer", "process_launcher")
+    kept = [part for part in before["components"] if part["id"] not in left_out]
+    assert len(kept) == len(before["components"]) - 2
+    assert found["components"] == kept + [
+        {"id": one, "path": COMPONENTS[one], "args": {}}
+        for one in ("app_deployer", "process_launcher")
+    ]
+    assert load_class(COMPONENTS["app_deployer"]) is RingDeployer
+    assert load_class(COMPONENTS["process_launcher"]) is RingLauncher
     assert found["allow_log_streaming"] is False
     assert found["class_list_enforcement_mode"] == "enforce"
 

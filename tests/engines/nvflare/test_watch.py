@@ -45,16 +45,6 @@ def test_all_have_longer_to_be_heard_for_the_first_time(clock):
     assert over.silent() == ["north", "east"]
 
 
-def test_silences_are_told_with_their_length(clock):
-    over = Watch(["north", "east"], timeout=15.0)
-    clock.now += 4
-    over.heard("east")
-    clock.now += 2
-    assert over.silences(1.5) == {"north": 6.0, "east": 2.0}
-    assert over.silences(2.0) == {"north": 6.0}
-    assert over.silences(6.0) == {}
-
-
 def test_nobody_is_silent_where_nobody_is(clock):
     clock.now += 1e9
     assert Watch([], 1.0).silent() == []
