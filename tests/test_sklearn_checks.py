@@ -3,6 +3,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_fedphe import FederatedLinearRegression
 
+pytestmark = pytest.mark.usefixtures("known_key")
+
 
 @parametrize_with_checks(
     [

@@ -18,10 +18,8 @@ from sklearn_fedphe.crypto.paillier import PublicKey
 from sklearn_fedphe.least_squares import Frame, LeastSquares
 from sklearn_fedphe.protocol.queries import Slots
 
-REPETITIONS = 9
 
-
-def against_floor(key_length):
+def against_floor(key_length, repetitions):
     """Encryption and decryption of full plaintexts, and what their multiplications take."""
     private_key = generate_private_key(key_length)
     public_key = private_key.public_key
@@ -36,7 +34,7 @@ def against_floor(key_length):
             "powers": lambda: floor.decryptions(private_key, 4),
             "table": lambda: PublicKey(public_key.n)._obfuscator,
         },
-        REPETITIONS,
+        repetitions,
     )
     return {
         "key": key_length,
@@ -48,10 +46,10 @@ def against_floor(key_length):
     }
 
 
-def against_blas(order, dtype, mean):
-    """A gradient over 200,000 x 50 numbers, and BLAS's two products with X as it lies."""
+def against_blas(order, dtype, mean, n_rows, repetitions):
+    """A gradient over 50 columns, and BLAS's two products with X as it lies."""
     generator = np.random.default_rng(0)
-    X = np.asarray(generator.normal(mean, size=(200_000, 50)), dtype=dtype, order=order)
+    X = np.asarray(generator.normal(mean, size=(n_rows, 50)), dtype=dtype, order=order)
     y, point = generator.normal(size=len(X)), generator.normal(size=51)
     rows, coef = LeastSquares(X, y), point[:-1].astype(dtype)
     frame = Frame(X.mean(axis=0, dtype=float), np.ones(50), 0.0, 1.0, float(len(X)))
@@ -60,7 +58,7 @@ def against_blas(order, dtype, mean):
             "gradient": lambda: rows.gradient(point, frame),
             "blas": lambda: (X @ coef - y).astype(dtype, copy=False) @ X,
         },
-        REPETITIONS,
+        repetitions,
     )
     return {
         "order": order,
@@ -71,7 +69,7 @@ def against_blas(order, dtype, mean):
     }
 
 
-def on_two_cores(n_ciphertexts, key_length):
+def on_two_cores(n_ciphertexts, key_length, repetitions):
     """Encryption in two processes and decryption in two threads, against one."""
     private_key = generate_private_key(key_length)
     public_key = private_key.public_key
@@ -90,7 +88,7 @@ def on_two_cores(n_ciphertexts, key_length):
             "decrypt 1": lambda: private_key.decrypt(encrypted, n_jobs=1),
             "decrypt 2": lambda: private_key.decrypt(encrypted, n_jobs=2),
         },
-        7,
+        repetitions,
         takes=1,
     )
     return {
@@ -103,20 +101,22 @@ def on_two_cores(n_ciphertexts, key_length):
 
 
 def main():
-    options = parse_options(__doc__.splitlines()[0], key_length=[2048, 3072])
+    options = parse_options(
+        __doc__.splitlines()[0], key_length=[2048, 3072], rows=200_000, repetitions=9
+    )
     cores.MIN_FOR_PROCESSES = 2  # to see also where processes do not pay
     tables = {
         "Encryption and decryption against their floors": [
-            against_floor(key_length) for key_length in options.key_length
+            against_floor(key_length, options.repetitions) for key_length in options.key_length
         ],
         "A client's gradient against BLAS": [
-            against_blas(order, dtype, mean)
+            against_blas(order, dtype, mean, options.rows, options.repetitions)
             for dtype in ("float64", "float32")
             for order in "CF"
             for mean in (0, 100)
         ],
         "Two cores against one": [
-            on_two_cores(n_ciphertexts, options.key_length[-1])
+            on_two_cores(n_ciphertexts, options.key_length[-1], options.repetitions)
             for n_ciphertexts in (256, 128, 64, 16, 1)
         ],
     }

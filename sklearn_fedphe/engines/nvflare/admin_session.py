@@ -58,6 +58,7 @@ class AdminSession:
         self._over = threading.Event()
         self._last_asked = time.monotonic()
         self._job_id = ""
+        self._why: str | None = None
         self._session: Session = self._in_a_thread(
             lambda: _connected(kit, name, timeout), 2 * timeout
         )
@@ -94,12 +95,10 @@ class AdminSession:
         give_up = time.monotonic() + self._timeout + 2 * _BEAT
         while True:
             found = self._asked(data)
-            if found is None:
-                self._check_running()
-            elif "why" in found:
-                raise FederationError(str(found["why"]))
-            elif "answer" in found:
+            if found is not None and "answer" in found:
                 return _decoded(found["answer"])
+            if found is None or self._why is not None:
+                self._check_running()
             if time.monotonic() > give_up:
                 raise FederationError(f"{receiver!r} gave no answer in {self._timeout:g} s.")
             time.sleep(0.1)
@@ -122,7 +121,7 @@ class AdminSession:
             time.sleep(0.2)
             is_told = is_told or self._asked(over) is not None
         if status != COMPLETED:
-            raise FederationError(f"The job ended as {status}, not as {COMPLETED}.")
+            raise FederationError(self._why or f"The job ended as {status}, not as {COMPLETED}.")
 
     def abort(self) -> None:
         """End the job, if the server still hears; it is told once."""
@@ -141,6 +140,8 @@ class AdminSession:
         return str(meta.get("status"))
 
     def _check_running(self) -> None:
+        if self._why is not None:
+            raise FederationError(self._why)
         meta = self._in_a_thread(lambda: self._session.get_job_meta(self._job_id))
         if str(meta.get("status")).startswith("FINISHED"):
             sites = map(str, meta.get("job_deploy_detail") or [])
@@ -161,7 +162,10 @@ class AdminSession:
                     return None
             return dict(found)
 
-        return self._in_a_thread(ask)
+        found = self._in_a_thread(ask)
+        if found is not None and "why" in found:  # whoever of us asked: it is told once
+            self._why = str(found["why"])
+        return found
 
     def _beat(self) -> None:
         """Give signs of life while a solver computes."""

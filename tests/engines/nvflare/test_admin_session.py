@@ -157,6 +157,18 @@ def test_why_a_job_is_about_to_end_is_told(session, server):
         session.deliver("north", b"message")
 
 
+def test_why_is_kept_whichever_question_it_answered(session, server):
+    why = "client 'east' is missing: its process ended before the fit did."
+    session.submit("folder", 5.0)
+    server.answers = [{"why": why}]
+    wait_until(lambda: session._why)  # by a sign of life
+    server.answers, server.status = [JobNotRunning()], ["FINISHED:EXECUTION_EXCEPTION"]
+    with pytest.raises(FederationError, match=f"^{why}$"):
+        session.deliver("north", b"message")
+    with pytest.raises(FederationError, match=f"^{why}$"):
+        session.complete(5.0)
+
+
 def test_a_job_that_has_ended_meanwhile_says_how(session, server):
     server.answers, server.status = [JobNotRunning()], ["FINISHED:ABORTED"]
     message = "^The job ended as FINISHED:ABORTED; see the server's log.$"

@@ -15,6 +15,8 @@ from failing_fits import LIMIT, wait_until_stopped
 pytestmark = pytest.mark.usefixtures("soon")
 
 LONG_FIT = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests
 from afternoon import Afternoon, ANALYST, HOSPITALS
 from sklearn_fedphe import FederatedLinearRegression
 from sklearn_fedphe.engines.nvflare import NVFlareFederation
@@ -36,11 +38,15 @@ def test_a_hospital_stands_still_and_comes_back(running, unfinished):
 
 
 def test_a_whole_hospital_is_killed_and_restarted(running, unfinished):
-    text = unfinished(lambda: running.stop("north"))
+    before = running.connected()
+
+    def kill_and_restart():
+        running.stop("north")
+        running.start("north")
+
+    text = unfinished(kill_and_restart)
 
     assert re.search("'north' gave no (answer in|sign of life for) 8 s", text)
-    before = running.connected()
-    running.start("north")
     running.wait_until_connected(["north"], before)
 
 
