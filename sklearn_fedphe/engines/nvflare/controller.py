@@ -34,6 +34,7 @@ _TELLING = 5.0
 """Seconds that the analyst has to fetch why the job is about to end."""
 
 _HEARD = b"heard"
+"""Answer to a site whose word the analyst has."""
 
 
 class RingController(Controller):
@@ -129,7 +130,7 @@ class RingController(Controller):
 
     def _gone(self, name: str, _: bytes) -> bytes | None:
         """Hear a site say that its process ended; it is answered when the analyst knows."""
-        if name in self._parties and self._why is None and not self._over.is_set():
+        if name in self._parties and not self._over.is_set():
             self._end_for(
                 f"client {name!r} is missing: its process ended before the fit did; see its own "
                 "log. The job was ended."
@@ -144,6 +145,7 @@ class RingController(Controller):
             time.sleep(_EVERY)
 
     def _end_for(self, why: str | None) -> None:
+        # Who was missing first stays named: the others leave because of it.
         self._why = self._why or why
 
     def _suspicion(self) -> str | None:

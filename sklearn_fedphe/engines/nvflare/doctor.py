@@ -103,7 +103,7 @@ def _jobs(kit: Path) -> Iterator[str]:
     parts = resources.get("components", [])
     for name, component in COMPONENTS.items():
         if [part["path"] for part in parts if part["id"] == name] != [component]:
-            yield f"{path} has another {name} than {component}; {_AGAIN}."
+            yield f"{path} does not have {component} for its {name}, and no other; {_AGAIN}."
     if resources.get("allow_log_streaming") is not False:
         yield f"{path} lets the site's log leave it; {_AGAIN}."
 

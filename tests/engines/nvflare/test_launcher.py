@@ -1,7 +1,6 @@
 """A site's process in a job that ends too early: the server's part hears of it, and is named."""
 
 import sys
-import threading
 import time
 from types import SimpleNamespace
 
@@ -54,14 +53,12 @@ def test_a_process_that_fails_or_is_killed_is_told_of_by_its_site(site, code):
     assert site.heard == [(EAST, b"")]
 
 
-def test_it_is_told_until_it_is_heard_before_the_end_is_known(site):
+def test_it_is_told_until_it_is_heard_before_the_end_is_known(site, monkeypatch):
+    monkeypatch.setattr(launcher, "_PATIENCE", 10.0)
     site.answers[:] = [None, None, b"heard"]
-    ended = []
     process = site.launch("raise SystemExit(1)")
-    waiting = threading.Thread(target=lambda: (process.wait(), ended.append(len(site.heard))))
-    waiting.start()
-    waiting.join(10)
-    assert ended == [3]
+    process.wait()
+    assert site.heard == 3 * [(EAST, b"")]
 
 
 def test_a_server_that_is_gone_as_well_is_not_waited_for_long(site):

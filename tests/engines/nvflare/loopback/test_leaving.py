@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("soon")
 
 LONG_FIT = """
 import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has jobs ignore it
 from afternoon import Afternoon, ANALYST, HOSPITALS
 from sklearn_fedphe import FederatedLinearRegression
 from sklearn_fedphe.engines.nvflare import NVFlareFederation
