@@ -28,6 +28,9 @@ _ALIVE = {"alive": True}
 _BEAT = 2.0
 """Seconds between signs of life while nothing is asked."""
 
+_STARTING = 20.0
+"""Seconds that a party has, if `timeout` is less, to give its first answer: it may still start."""
+
 _ABORTING = 10.0
 """Seconds that the server has to hear that a job is aborted."""
 
@@ -58,6 +61,7 @@ class AdminSession:
         self._over = threading.Event()
         self._last_asked = time.monotonic()
         self._job_id = ""
+        self._answered: set[str] = set()
         self._why: str | None = None
         self._session: Session = self._in_a_thread(
             lambda: _connected(kit, name, timeout), 2 * timeout
@@ -92,15 +96,18 @@ class AdminSession:
             If the job ends before, or there is no answer.
         """
         data = {"to": receiver, "message": base64.b64encode(message).decode()}
-        give_up = time.monotonic() + self._timeout + 2 * _BEAT
+        has_started = receiver in self._answered
+        patience = self._timeout if has_started else max(self._timeout, _STARTING)
+        give_up = time.monotonic() + patience + 2 * _BEAT
         while True:
             found = self._asked(data)
             if found is not None and "answer" in found:
+                self._answered.add(receiver)
                 return _decoded(found["answer"])
             if found is None or self._why is not None:
                 self._check_running()
             if time.monotonic() > give_up:
-                raise FederationError(f"{receiver!r} gave no answer in {self._timeout:g} s.")
+                raise FederationError(f"{receiver!r} gave no answer in {patience:g} s.")
             time.sleep(0.1)
 
     def complete(self, patience: float) -> None:

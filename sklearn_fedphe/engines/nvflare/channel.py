@@ -94,8 +94,8 @@ class Channel:
 
         self._cell.register_request_cb(CHANNEL, topic, answered)
 
-    def deliver(self, receiver: str, message: bytes, topic: str = SEALED) -> bytes:
-        """Send a message until it is answered, and return what came as the answer.
+    def deliver(self, receiver: str, message: bytes) -> bytes:
+        """Send a sealed message until it is answered, and return what came as the answer.
 
         Raises
         ------
@@ -105,7 +105,7 @@ class Channel:
         give_up = time.monotonic() + self._patience
         while True:
             left = give_up - time.monotonic()
-            found = self.attempt(receiver, topic, message, max(0.1, min(_ATTEMPT, left)))
+            found = self.attempt(receiver, SEALED, message, max(0.1, min(_ATTEMPT, left)))
             if found is not None:
                 return found
             if time.monotonic() >= give_up:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from nvflare.apis.fl_context import FLContext
@@ -12,10 +12,12 @@ from nvflare.app_common.job_launcher.client_process_launcher import ClientProces
 from nvflare.fuel.f3.cellnet.fqcn import FQCN
 
 from .channel import GONE, Channel
-from .topics import NoReplyError
 
-_PATIENCE = 10.0
-"""Seconds until the server's part has told the analyst."""
+_PATIENCE = 120.0
+"""Seconds until the analyst knows: the server's part may be the last to start."""
+
+_ATTEMPT, _BETWEEN = 3.0, 0.1
+"""Seconds for one, and until the next."""
 
 
 class RingLauncher(ClientProcessJobLauncher):
@@ -39,19 +41,18 @@ class RingLauncher(ClientProcessJobLauncher):
         JobHandleSpec
             Its `wait` returns when the process has ended, and that was told if it was too early.
         """
-        channel = Channel(fl_ctx.get_engine().get_cell(), job_meta["job_id"], _PATIENCE)
+        channel = Channel(fl_ctx.get_engine().get_cell(), job_meta["job_id"], _ATTEMPT)
 
-        def tell() -> None:
-            with suppress(NoReplyError):  # the server's part is gone as well
-                channel.deliver(FQCN.ROOT_SERVER, b"", GONE)
+        def tell() -> bool:
+            return channel.attempt(FQCN.ROOT_SERVER, GONE, b"", _ATTEMPT) is not None
 
         return _WatchedProcess(super().launch_job(job_meta, fl_ctx), tell)
 
 
 class _WatchedProcess(JobHandleSpec):
-    """A process that is told of when it ends by an error or a kill, unless by this very handle."""
+    """A process that is told of when it ends by an error or a kill, until the job is ended."""
 
-    def __init__(self, process: JobHandleSpec, tell: Callable[[], None]) -> None:
+    def __init__(self, process: JobHandleSpec, tell: Callable[[], bool]) -> None:
         self._process = process
         self._tell = tell
         self._is_terminated = False
@@ -66,5 +67,8 @@ class _WatchedProcess(JobHandleSpec):
 
     def wait(self) -> None:
         self._process.wait()
-        if self.poll() != JobReturnCode.SUCCESS and not self._is_terminated:
-            self._tell()
+        if self.poll() == JobReturnCode.SUCCESS:
+            return
+        give_up = time.monotonic() + _PATIENCE
+        while not (self._is_terminated or self._tell()) and time.monotonic() < give_up:
+            time.sleep(_BETWEEN)

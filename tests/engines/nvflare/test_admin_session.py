@@ -57,6 +57,7 @@ class FakeSession:
 def server(monkeypatch):
     made = FakeSession()
     monkeypatch.setattr(admin_session, "_BEAT", 0.1)
+    monkeypatch.setattr(admin_session, "_STARTING", 0.6)
     monkeypatch.setattr(admin_session, "_ABORTING", 0.2)
 
     def connect(name, kit, timeout):
@@ -177,9 +178,18 @@ def test_a_job_that_has_ended_meanwhile_says_how(session, server):
 
 
 def test_a_party_that_does_not_answer_is_named(session, server):
-    server.answers = [{}]
+    server.answers = [{"answer": "YQ=="}, {}]
+    session.deliver("east", b"message")
     with pytest.raises(FederationError, match=r"^'east' gave no answer in 0\.3 s\.$"):
         session.deliver("east", b"message")
+
+
+def test_a_party_has_longer_for_its_first_answer(session, server):
+    """Its process starts beside the others, on a machine that may be busy."""
+    server.answers = [{"answer": "YQ=="}, {}]
+    session.deliver("east", b"message")
+    with pytest.raises(FederationError, match=r"^'north' gave no answer in 0\.6 s\.$"):
+        session.deliver("north", b"message")
 
 
 def test_a_server_that_hangs_is_an_error_in_time(session, server):

@@ -194,7 +194,7 @@ def test_what_comes_as_no_bytes_is_taken_for_none(network, payload):
 def test_who_listens_is_told_the_place_that_a_message_came_from(network, north):
     heard = []
     listen(network, lambda origin, _: heard.append(origin) or b"answer", topic=GONE)
-    assert north.deliver(EAST, b"", GONE) == b"answer"
+    assert north.attempt(EAST, GONE, b"", 1.0) == b"answer"
     assert heard == [NORTH]
 
 

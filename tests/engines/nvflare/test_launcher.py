@@ -1,6 +1,7 @@
 """A site's process in a job that ends too early: the server's part hears of it, and is named."""
 
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
@@ -61,7 +62,21 @@ def test_it_is_told_until_it_is_heard_before_the_end_is_known(site, monkeypatch)
     assert site.heard == 3 * [(EAST, b"")]
 
 
-def test_a_server_that_is_gone_as_well_is_not_waited_for_long(site):
+def test_it_is_told_once_the_servers_part_has_started(site, monkeypatch):
+    monkeypatch.setattr(launcher, "_PATIENCE", 10.0)
+    post, posted = site.network.post, []
+
+    def late(*letter):
+        posted.append(letter)
+        return post(*letter) if len(posted) > 3 else None
+
+    site.network.post = late
+    process = site.launch("raise SystemExit(1)")
+    process.wait()
+    assert site.heard == [(EAST, b"")]
+
+
+def test_a_server_that_is_gone_as_well_is_not_told_for_ever(site):
     site.network.post = lambda *_: None
     process = site.launch("raise SystemExit(1)")
     wait_until(lambda: process.poll() != JobReturnCode.UNKNOWN)
@@ -69,6 +84,17 @@ def test_a_server_that_is_gone_as_well_is_not_waited_for_long(site):
     process.wait()
     assert time.monotonic() - before < 2
     assert site.heard == []
+
+
+def test_it_is_told_no_more_once_the_job_is_ended(site, monkeypatch):
+    monkeypatch.setattr(launcher, "_PATIENCE", 60.0)
+    site.network.post = lambda *_: None
+    process = site.launch("raise SystemExit(1)")
+    wait_until(lambda: process.poll() != JobReturnCode.UNKNOWN)
+    threading.Timer(0.3, process.terminate).start()
+    before = time.monotonic()
+    process.wait()
+    assert time.monotonic() - before < 30
 
 
 def test_a_process_that_its_site_ends_is_not_told_of(site):
