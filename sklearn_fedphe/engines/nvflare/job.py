@@ -12,6 +12,10 @@ JOB_NAME = "sklearn_fedphe"
 EXECUTOR = "sklearn_fedphe.engines.nvflare.executor.PartyExecutor"
 CONTROLLER = "sklearn_fedphe.engines.nvflare.controller.RingController"
 
+_INTERVAL = 0.5
+"""Seconds between two of a site's questions for a task: there is none, and only in between does
+NVIDIA FLARE's runner see that the job is over."""
+
 
 def client_config() -> dict[str, Any]:
     """Return what every party's site is asked to run, and the only job that it accepts."""
@@ -39,6 +43,7 @@ def server_config(parties: list[str], timeout: float) -> dict[str, Any]:
     arguments = {"parties": parties, "timeout": timeout}
     return {
         "format_version": 2,
+        "server": {"task_request_interval": _INTERVAL},
         "workflows": [{"id": "ring", "path": CONTROLLER, "args": arguments}],
         "task_data_filters": [],
         "task_result_filters": [],

@@ -52,6 +52,7 @@ def test_the_server_is_told_whom_to_watch_and_for_how_long(job):
     (workflow,) = config.pop("workflows")
     assert workflow["path"] == CONTROLLER
     assert workflow["args"] == {"parties": PARTIES, "timeout": 12.5}
+    assert config.pop("server") == {"task_request_interval": 0.5}
     assert not any(config[name] for name in config if name != "format_version")
 
 
