@@ -23,7 +23,8 @@ def columns_of(path: Path) -> list[str]:
     RowsError
         If it is no CSV or Parquet file that can be read.
     """
-    return [str(name) for name in _table(path).columns]
+    names: list[str] = _table(path).column_names
+    return names
 
 
 def read_rows(
@@ -57,7 +58,7 @@ def read_rows(
         table = _table(path)
     except RowsError as error:
         raise RowsError(f"client {label!r}: {error}") from None
-    columns = [str(name) for name in table.columns]
+    columns = table.column_names
     missing = [name for name in features if name not in columns]
     if target not in columns:
         missing.append("the target")
@@ -69,9 +70,8 @@ def read_rows(
             f"client {label!r}: its file has {extra} columns more than features and target, or "
             "its target is a feature; leave out what is not of the study. Its doctor names them."
         )
-    if not len(table):
+    if not table.num_rows:
         raise RowsError(f"client {label!r}: its file has no rows; run doctor there.")
-    table.columns = columns
     return (
         np.column_stack([_numbers(label, name, table[name]) for name in features]),
         _numbers(label, "the target", table[target]),
@@ -79,33 +79,45 @@ def read_rows(
 
 
 def _table(path: Path) -> Any:
-    import pandas as pd
-
-    readers = {".csv": lambda: pd.read_csv(path, engine="pyarrow"), ".parquet": _parquet(path)}
+    readers = {".csv": _read_csv, ".parquet": _read_parquet}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise RowsError(f"its file ends in {path.suffix!r}; use .csv or .parquet.")
     try:
-        return reader()
+        return reader(path)
     except Exception as error:  # noqa: BLE001 - readers raise many, with values in their texts
         kind = type(error).__name__
     raise RowsError(f"its file cannot be read ({kind}); run doctor there.")
 
 
-def _parquet(path: Path) -> Any:
-    import pandas as pd
+def _read_csv(path: Path) -> Any:
+    from pyarrow import csv
 
-    return lambda: pd.read_parquet(path, engine="pyarrow")
+    return csv.read_csv(path)
+
+
+def _read_parquet(path: Path) -> Any:
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        table = file.read()
+    # The index of a data frame that was written is no column of it.
+    index = (table.schema.pandas_metadata or {}).get("index_columns", [])
+    return table.drop_columns([name for name in index if isinstance(name, str)])
 
 
 def _numbers(label: str, name: str, column: Any) -> FloatArray:
+    from pyarrow import types
+
     shown = name if name == "the target" else f"column {name!r}"
-    if column.dtype.kind not in "fiu":
+    if not (types.is_integer(column.type) or types.is_floating(column.type)):
         raise RowsError(f"client {label!r}: {shown} has values that are no numbers.")
-    values: FloatArray = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    if not np.isfinite(values).all():
-        raise RowsError(
-            f"client {label!r}: {shown} has values that are missing or infinite; fill them in or "
-            "leave such rows out."
-        )
-    return values
+    if not column.null_count:
+        # Arrow's own way to an array loads pandas, if it is there.
+        values: FloatArray = np.from_dlpack(column.combine_chunks()).astype(np.float64)
+        if np.isfinite(values).all():
+            return values
+    raise RowsError(
+        f"client {label!r}: {shown} has values that are missing or infinite; fill them in or "
+        "leave such rows out."
+    )

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -30,6 +33,22 @@ def test_columns_are_in_the_rosters_order(tmp_path):
         np.testing.assert_array_equal(y, [1.5, 2.5])
         assert X.dtype == y.dtype == np.float64
         assert X.flags.c_contiguous
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
+def test_reading_does_not_load_pandas(tmp_path, name):
+    """It takes longer than all else that a hospital's process loads."""
+    path = write(tmp_path / name, TABLE)
+    code = (
+        "import sys; from pathlib import Path;"
+        "from sklearn_fedphe.engines.nvflare.site_rows import read_rows;"
+        f"X, _ = read_rows('north', Path({str(path)!r}), {FEATURES}, 'outcome');"
+        "print(X.shape, 'pandas' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code]
+    finished = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
+
+    assert finished.stdout.strip() == "(2, 2) False"
 
 
 def test_the_files_ending_may_be_in_capitals(tmp_path):
@@ -101,6 +120,15 @@ def test_missing_values_of_nullable_columns_are_found(tmp_path):
     frame.to_parquet(tmp_path / "rows.parquet")
     with pytest.raises(RowsError, match="column 'age' has values that are missing"):
         read(tmp_path / "rows.parquet")
+
+
+@pytest.mark.parametrize("name", [None, "patient"])
+def test_the_index_of_a_data_frame_is_no_column(tmp_path, name):
+    frame = pd.DataFrame(TABLE).set_index(pd.Index(["A", "B"], name=name))
+    frame.to_parquet(tmp_path / "rows.parquet")
+    assert columns_of(tmp_path / "rows.parquet") == list(TABLE)
+    X, _ = read(tmp_path / "rows.parquet")
+    assert X.tolist() == [[30, 0.1], [40, SECRET]]
 
 
 def test_what_cannot_be_read_is_not_quoted(tmp_path):
