@@ -110,7 +110,8 @@ def _numbers(label: str, name: str, column: Any) -> FloatArray:
     from pyarrow import types
 
     shown = name if name == "the target" else f"column {name!r}"
-    if not (types.is_integer(column.type) or types.is_floating(column.type)):
+    kinds = types.is_integer, types.is_floating, types.is_null  # null: no value is there
+    if not any(is_kind(column.type) for is_kind in kinds):
         raise RowsError(f"client {label!r}: {shown} has values that are no numbers.")
     if not column.null_count:
         # Arrow's own way to an array loads pandas, if it is there.

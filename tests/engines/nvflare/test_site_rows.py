@@ -78,6 +78,7 @@ def test_decimals_are_read_to_the_last_bit(tmp_path):
         ({"outcome": ["low", "high"]}, "the target has values that are no numbers"),
         ({"age": [True, False]}, "column 'age' has values that are no numbers"),
         ({"dose": [SECRET, np.nan]}, "column 'dose' has values that are missing or infinite"),
+        ({"dose": [np.nan, np.nan]}, "column 'dose' has values that are missing or infinite"),
         ({"dose": [SECRET, np.inf]}, "column 'dose' has values that are missing or infinite"),
         ({"outcome": [np.nan, 1.0]}, "the target has values that are missing or infinite"),
     ],
