@@ -6,12 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .admin_session import FederationError
     from .analyst import NVFlareFederation
+    from .server_calls import FederationError
 
 __all__ = ["FederationError", "NVFlareFederation"]
 
-_HOMES = {"FederationError": "admin_session", "NVFlareFederation": "analyst"}
+_HOMES = {"FederationError": "server_calls", "NVFlareFederation": "analyst"}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,21 +6,25 @@ import base64
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nvflare.fuel.flare_api.api_spec import InternalError, JobNotRunning, NoReply
+from nvflare.fuel.flare_api.api_spec import InternalError, JobNotRunning, NoConnection, NoReply
 from nvflare.fuel.flare_api.flare_api import Session, new_secure_session
 
 from .controller import COMMAND
+from .server_calls import FederationError, in_time
 
 T = TypeVar("T")
 
 COMPLETED = "FINISHED:COMPLETED"
 """How a job ends that did what it was for; there is no other success."""
+
+_NO_JOB = (InternalError, JobNotRunning, NoConnection, NoReply)
+"""Where the server's part in the job is not there yet, or not any more; whether the server itself
+is, its answer on the job tells."""
 
 _ALIVE = {"alive": True}
 """A command that says no more than that; without any, NVIDIA FLARE hands on none."""
@@ -35,15 +39,8 @@ _ABORTING = 10.0
 """Seconds that the server has to hear that a job is aborted."""
 
 
-class FederationError(RuntimeError):
-    """A fit over machines did not come to its end; says which site, and why."""
-
-
 class AdminSession:
     """One job, from its submission to its end.
-
-    Everything is asked for in threads: NVIDIA FLARE waits in ways that lose a Ctrl-C, and for
-    longer than a caller may want to.
 
     Parameters
     ----------
@@ -63,9 +60,7 @@ class AdminSession:
         self._job_id = ""
         self._answered: set[str] = set()
         self._why: str | None = None
-        self._session: Session = self._in_a_thread(
-            lambda: _connected(kit, name, timeout), 2 * timeout
-        )
+        self._session: Session = self._in_time(lambda: _connected(kit, name, timeout), 2 * timeout)
 
     def submit(self, job: Path, patience: float) -> None:
         """Submit a job, and wait until its server's part can be asked.
@@ -75,7 +70,7 @@ class AdminSession:
         FederationError
             If it does not start in `patience` seconds, with what the server says of it.
         """
-        self._job_id = self._in_a_thread(lambda: self._session.submit_job(str(job)))
+        self._job_id = self._in_time(lambda: self._session.submit_job(str(job)))
         give_up = time.monotonic() + patience
         while self._asked(_ALIVE) is None:
             self._check_running()
@@ -143,13 +138,13 @@ class AdminSession:
 
     def status(self) -> str:
         """Return how far the job is, in NVIDIA FLARE's words."""
-        meta = self._in_a_thread(lambda: self._session.get_job_meta(self._job_id))
+        meta = self._in_time(lambda: self._session.get_job_meta(self._job_id))
         return str(meta.get("status"))
 
     def _check_running(self) -> None:
         if self._why is not None:
             raise FederationError(self._why)
-        meta = self._in_a_thread(lambda: self._session.get_job_meta(self._job_id))
+        meta = self._in_time(lambda: self._session.get_job_meta(self._job_id))
         if str(meta.get("status")).startswith("FINISHED"):
             sites = map(str, meta.get("job_deploy_detail") or [])
             detail = "; ".join(site for site in sites if not site.endswith(": OK"))
@@ -165,11 +160,11 @@ class AdminSession:
             with self._lock:
                 try:
                     found = self._session.do_app_command(self._job_id, COMMAND, data)
-                except (InternalError, JobNotRunning, NoReply):  # not yet, or not any more
+                except _NO_JOB:
                     return None
             return dict(found)
 
-        found = self._in_a_thread(ask)
+        found = self._in_time(ask)
         if found is not None and "why" in found:  # whoever of us asked: it is told once
             self._why = str(found["why"])
         return found
@@ -183,29 +178,10 @@ class AdminSession:
     def _quietly(self, call: Callable[[], object]) -> None:
         # Whatever it was about ends by the timeouts of those who are left.
         with suppress(FederationError):
-            self._in_a_thread(call, _ABORTING)
+            self._in_time(call, _ABORTING)
 
-    def _in_a_thread(self, call: Callable[[], T], patience: float | None = None) -> T:
-        found: Future[T] = Future()
-
-        def run() -> None:
-            try:
-                found.set_result(call())
-            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
-                found.set_exception(error)
-
-        threading.Thread(target=run, daemon=True).start()
-        seconds = self._timeout if patience is None else patience
-        try:
-            return found.result(seconds)
-        except FederationError:
-            raise
-        except TimeoutError:
-            raise FederationError(f"The server gave no answer in {seconds:g} s.") from None
-        except Exception as error:
-            raise FederationError(
-                f"The server could not be asked: {type(error).__name__}: {error}"
-            ) from error
+    def _in_time(self, call: Callable[[], T], seconds: float | None = None) -> T:
+        return in_time(call, self._timeout if seconds is None else seconds)
 
 
 def _decoded(answer: Any) -> bytes:

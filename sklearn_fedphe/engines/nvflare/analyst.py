@@ -14,12 +14,13 @@ import numpy as np
 from ...federation import Federation, Plan, Session
 from ...members import Members
 from ...protocol import RefusedMessageError
-from .admin_session import AdminSession, FederationError
+from .admin_session import AdminSession
 from .channel import opened_answer
 from .job import write_job
 from .pinned_roster import PinnedRoster
 from .remote_sums import RemoteSums
 from .sealed import Seal
+from .server_calls import FederationError
 from .site import MIN_TIMEOUT, kit_name
 from .terms import Terms
 from .topics import AT_WORK, Topic

@@ -165,7 +165,8 @@ class Part(ABC):
                 self._join(terms)
             self._note("joined")
         except Exception as error:  # noqa: BLE001 - whatever it is, the party stops and says so
-            self.leave(words_for_others(self.label, error))
+            words = words_for_others(self.label, error)
+            self.leave(words if repr(self.site.name) in words else f"{self.label}: {words}")
 
     def _ended(self, sender: str) -> bytes:
         self._check_sender(sender, Topic.END, self._analyst)

@@ -5,11 +5,12 @@ import threading
 import time
 
 import pytest
-from nvflare.fuel.flare_api.api_spec import InternalError, JobNotRunning, NoReply
+from nvflare.fuel.flare_api.api_spec import InternalError, JobNotRunning, NoConnection, NoReply
 from stand_ins import ANALYST, JOB, wait_until
 
 from sklearn_fedphe.engines.nvflare import admin_session
-from sklearn_fedphe.engines.nvflare.admin_session import AdminSession, FederationError
+from sklearn_fedphe.engines.nvflare.admin_session import AdminSession
+from sklearn_fedphe.engines.nvflare.server_calls import FederationError
 
 KIT = "/kits/ann"
 
@@ -102,7 +103,7 @@ def test_a_server_that_does_not_answer_is_waited_for_no_longer_than_twice_the_ti
 
 
 def test_a_job_has_started_when_its_servers_part_answers(session, server):
-    server.answers = [InternalError("not yet"), JobNotRunning(), NoReply(), {}]
+    server.answers = [InternalError("not yet"), JobNotRunning(), NoReply(), NoConnection(), {}]
     started = time.monotonic()
     wait = threading.Event().wait
     with pytest.MonkeyPatch.context() as patch:
@@ -170,8 +171,9 @@ def test_why_is_kept_whichever_question_it_answered(session, server):
         session.complete(5.0)
 
 
-def test_a_job_that_has_ended_meanwhile_says_how(session, server):
-    server.answers, server.status = [JobNotRunning()], ["FINISHED:ABORTED"]
+@pytest.mark.parametrize("error", [JobNotRunning(), NoConnection()])
+def test_a_job_that_has_ended_meanwhile_says_how(session, server, error):
+    server.answers, server.status = [error], ["FINISHED:ABORTED"]
     message = "^The job ended as FINISHED:ABORTED; see the server's log.$"
     with pytest.raises(FederationError, match=message):
         session.deliver("north", b"message")

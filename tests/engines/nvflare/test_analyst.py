@@ -34,10 +34,10 @@ from stand_ins import (
 from sklearn_fedphe import FederatedLinearRegression, GaussianPrivacy
 from sklearn_fedphe.engines.nvflare import admin_session, analyst, key_holder
 from sklearn_fedphe.engines.nvflare import terms as terms_module
-from sklearn_fedphe.engines.nvflare.admin_session import FederationError
 from sklearn_fedphe.engines.nvflare.analyst import NVFlareFederation
 from sklearn_fedphe.engines.nvflare.key_holder import KeyHolderPart
 from sklearn_fedphe.engines.nvflare.policy import SitePolicy
+from sklearn_fedphe.engines.nvflare.server_calls import FederationError
 from sklearn_fedphe.engines.nvflare.sessions import SessionLedger
 from sklearn_fedphe.engines.nvflare.topics import READY
 from sklearn_fedphe.protocol import Client, observe

@@ -250,7 +250,8 @@ def test_a_key_that_is_not_the_rosters_is_refused(tmp_path):
 
     make_paillier_key(tmp_path / "key", 1024)
     ring = Ring(tmp_path, **{HOLDER: {"key_file": tmp_path / "key"}})
-    with pytest.raises(RefusedMessageError, match=r"key .* is not the one on the roster"):
+    message = r"^the key holder 'trustee': The public key .* is not the one on the roster"
+    with pytest.raises(RefusedMessageError, match=message):
         ring.open(names=[HOLDER])
     ring.close()
 
