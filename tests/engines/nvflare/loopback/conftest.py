@@ -76,3 +76,9 @@ def unfinished(running, soon):  # noqa: ARG001 - sites that do not wait long
         return str(caught.value)
 
     return unfinished
+
+
+def pytest_collection_modifyitems(items):
+    """First of all: they take longest, and mostly wait."""
+    here = [item for item in items if Path(__file__).parent in item.path.parents]
+    items[:] = here + [item for item in items if item not in here]

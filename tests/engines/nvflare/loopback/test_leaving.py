@@ -10,7 +10,8 @@ from pathlib import Path
 
 import afternoon
 import pytest
-from failing_fits import LIMIT, wait_until_stopped
+from afternoon import ANALYST
+from failing_fits import LIMIT, TIMEOUT, wait_until_stopped
 
 pytestmark = pytest.mark.usefixtures("soon")
 
@@ -20,7 +21,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has jobs ign
 from afternoon import Afternoon, ANALYST, HOSPITALS
 from sklearn_fedphe import FederatedLinearRegression
 from sklearn_fedphe.engines.nvflare import NVFlareFederation
-federation = NVFlareFederation({kit!r}, HOSPITALS, "trustee", timeout=8)
+federation = NVFlareFederation({kit!r}, HOSPITALS, "trustee", timeout={timeout})
 FederatedLinearRegression(
     learning_rate=0.1, max_iter=100_000, tol=None, verbose=1
 ).fit(federation)
@@ -30,10 +31,10 @@ FederatedLinearRegression(
 def test_a_hospital_stands_still_and_comes_back(running, unfinished):
     def stop_for_a_while():
         running.signal("south", number=signal.SIGSTOP)
-        threading.Timer(14, running.signal, ("south", "", signal.SIGCONT)).start()
+        threading.Timer(TIMEOUT + 6, running.signal, ("south", "", signal.SIGCONT)).start()
 
     assert re.search(
-        "'south' gave no (answer in|sign of life for) 8 s", unfinished(stop_for_a_while)
+        f"'south' gave no (answer in|sign of life for) {TIMEOUT} s", unfinished(stop_for_a_while)
     )
 
 
@@ -46,7 +47,7 @@ def test_a_whole_hospital_is_killed_and_restarted(running, unfinished):
 
     text = unfinished(kill_and_restart)
 
-    assert re.search("'north' gave no (answer in|sign of life for) 8 s", text)
+    assert re.search(f"'north' gave no (answer in|sign of life for) {TIMEOUT} s", text)
     running.wait_until_connected(["north"], before)
 
 
@@ -77,7 +78,7 @@ def test_control_c_ends_the_job(running, tmp_path):
 
 def long_fit(machines, folder):
     script = folder / "long_fit.py"
-    script.write_text(LONG_FIT.format(kit=str(machines.kit("analyst@study.org"))))
+    script.write_text(LONG_FIT.format(kit=str(machines.kit(ANALYST)), timeout=TIMEOUT))
     analyst = subprocess.Popen(  # noqa: S603
         [sys.executable, "-u", script],
         env={"PYTHONPATH": str(Path(afternoon.__file__).parent)},
