@@ -18,7 +18,8 @@ def pytest_xdist_make_scheduler(config, log):
         def _split_scope(self, nodeid):
             if "/loopback/" not in nodeid:
                 return nodeid
-            return "failures" if "test_failures" in nodeid else "fits"
+            of_first = "/test_failures.py" in nodeid or "/test_refusals.py" in nodeid
+            return "first federation" if of_first else "second federation"
 
     return ByFederation(config, log)
 
