@@ -211,6 +211,13 @@ def test_errors_of_the_session_are_errors_of_ours(session, server):
         session.status()
 
 
+def test_a_server_that_is_gone_is_told_from_a_job_that_is(session, server):
+    server.errors["ask"] = server.errors["meta"] = NoConnection("cannot connect")
+    message = "^The server could not be asked: NoConnection: cannot connect$"
+    with pytest.raises(FederationError, match=message):
+        session.deliver("east", b"message")
+
+
 def test_an_interruption_leaves_at_once(session, server):
     def interrupt(*_):
         raise KeyboardInterrupt
